@@ -1,0 +1,214 @@
+//! Listings: when one is asked for, who shares it, and what is prefetched.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt, StreamExt};
+
+use crate::clock::Millis;
+use crate::error::{Error, ErrorKind, Result, fail};
+use crate::fs::state::{Inner, PendingView};
+use crate::ids::{Ino, RemoteId};
+use crate::provider::{Entry, ListPart, ListRequest, Validator};
+use crate::tree::{Invalidation, Listing, Snapshot};
+
+/// Entries of one directory; more are a service that pages without end.
+const ENTRIES_MAX: usize = 2_000_000;
+
+/// Listings under way, by directory, so that concurrent askers share one.
+pub(super) type Flights = HashMap<Ino, Shared<BoxFuture<'static, Result<()>>>>;
+
+/// Whether a directory has to be listed before it can answer.
+enum Need {
+    Nothing,
+    /// What an earlier process left is shown, and refreshed meanwhile.
+    Behind,
+    /// `known`: there is an older listing to fall back to.
+    Now {
+        known: bool,
+    },
+}
+
+impl Inner {
+    /// Returns when the directory's names can be trusted, as far as the freshness that was promised goes.
+    pub async fn listed(self: &Arc<Self>, dir: Ino) -> Result<()> {
+        match self.listing_need(dir)? {
+            Need::Nothing => Ok(()),
+            Need::Behind => {
+                drop(self.list_shared(dir));
+                Ok(())
+            }
+            Need::Now { known } => match self.list_within_deadline(dir).await {
+                // Old names are better than none while the service cannot be asked.
+                Err(e) if known && (e.is_offline() || e.is_temporary()) => Ok(()),
+                other => other,
+            },
+        }
+    }
+
+    fn listing_need(&self, dir: Ino) -> Result<Need> {
+        let mut state = self.lock();
+        let node = state.tree.node(dir)?;
+        if !node.directory {
+            return fail(ErrorKind::NotDirectory, format!("{} is a file", node.name));
+        }
+        if node.remote.is_none() {
+            return Ok(Need::Nothing);
+        }
+        let Some(listing) = state.tree.dir(dir)?.listing.clone() else { return Ok(Need::Now { known: false }) };
+        let expired = self.now().since(listing.fetched) >= self.options.ttl;
+        // While the service cannot be reached, what is known is shown at once, and asking goes on behind.
+        let behind = !listing.fresh || !state.online;
+        Ok(match (behind, expired) {
+            (_, false) => Need::Nothing,
+            (true, true) => Need::Behind,
+            (false, true) => Need::Now { known: true },
+        })
+    }
+
+    async fn list_within_deadline(self: &Arc<Self>, dir: Ino) -> Result<()> {
+        let flight = self.list_shared(dir);
+        self.list_ahead(dir);
+        match tokio::time::timeout(self.options.timeout, flight).await {
+            Ok(result) => result,
+            Err(_) => fail(ErrorKind::TimedOut, "the service did not list the directory in time"),
+        }
+    }
+
+    /// Lists the directory again whatever its age. A listing that is under way already does not count: what it has may
+    /// be older than this call.
+    pub async fn relisted(self: &Arc<Self>, dir: Ino) -> Result<()> {
+        let older = self.flights.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&dir).cloned();
+        if let Some(older) = older {
+            // Whatever became of it.
+            let _ = tokio::time::timeout(self.options.timeout, older).await;
+        }
+        self.lock().tree.expire(dir)?;
+        self.list_within_deadline(dir).await
+    }
+
+    /// Joins the listing that is under way, or starts one. It goes on when nobody waits for it any more.
+    pub fn list_shared(self: &Arc<Self>, dir: Ino) -> Shared<BoxFuture<'static, Result<()>>> {
+        let mut flights = self.flights.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(flight) = flights.get(&dir) {
+            return flight.clone();
+        }
+        let inner = self.clone();
+        let task = tokio::spawn(async move {
+            let result = inner.list(dir).await;
+            inner.flights.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&dir);
+            result
+        });
+        let joined =
+            async move { task.await.unwrap_or_else(|e| fail(ErrorKind::Bug, format!("a listing failed: {e}"))) };
+        let flight = joined.boxed().shared();
+        flights.insert(dir, flight.clone());
+        flight
+    }
+
+    async fn list(self: &Arc<Self>, dir: Ino) -> Result<()> {
+        let (id, known, max_age, begun) = {
+            let mut state = self.lock();
+            let node = state.tree.node(dir)?;
+            let Some(id) = node.remote.as_ref().map(|r| r.id.clone()) else { return Ok(()) };
+            let listing = state.tree.dir(dir)?.listing.as_ref();
+            let known = listing.and_then(|l| l.validator.clone()).map(Validator);
+            // What is said to be outdated must not be answered from what a provider fetched before.
+            let outdated = listing.is_some_and(|l| l.fetched == Millis(0));
+            let max_age = if outdated { Duration::ZERO } else { self.options.ttl / 2 };
+            (id, known, max_age, state.recent.listing_begins())
+        };
+        let request = ListRequest { known, max_age };
+        let fetched = self.fetch(&id, request).await;
+        let result = match fetched {
+            Ok(fetched) => self.take_in(dir, fetched, begun),
+            Err(e) => Err(self.listing_failed(dir, e)),
+        };
+        self.lock().recent.listing_ends();
+        result
+    }
+
+    async fn fetch(&self, id: &RemoteId, request: ListRequest) -> Result<Fetched> {
+        let mut fetched = Fetched { entries: Some(Vec::new()), validator: None, age: Duration::ZERO };
+        let mut parts = self.provider.list(id, request);
+        while let Some(part) = parts.next().await {
+            match part? {
+                ListPart::Unchanged => fetched.entries = None,
+                ListPart::Entries { entries, validator, age } => {
+                    let all = fetched.entries.get_or_insert_default();
+                    all.extend(entries);
+                    if all.len() > ENTRIES_MAX {
+                        let detail = format!("more than {ENTRIES_MAX} entries in one directory");
+                        return fail(ErrorKind::Protocol, detail);
+                    }
+                    fetched.validator = validator.or(fetched.validator);
+                    fetched.age = fetched.age.max(age);
+                }
+            }
+        }
+        Ok(fetched)
+    }
+
+    fn take_in(self: &Arc<Self>, dir: Ino, fetched: Fetched, begun: u64) -> Result<()> {
+        let now = self.now();
+        let since = Millis(now.0.saturating_sub(fetched.age.as_millis() as u64));
+        let mut state = self.lock();
+        state.online = true;
+        let validator = match &fetched.entries {
+            Some(_) => fetched.validator.map(|v| v.0),
+            None => state.tree.dir(dir)?.listing.as_ref().and_then(|l| l.validator.clone()),
+        };
+        let listing = Listing { fetched: since, validator, fresh: true };
+        let Some(entries) = fetched.entries else { return state.tree.set_listing(dir, listing) };
+        let state = &mut *state;
+        let id = state.tree.node(dir)?.remote.as_ref().map(|r| r.id.clone());
+        let being_made = id.map(|id| state.changes.being_made(&id)).unwrap_or_default();
+        let view = PendingView { changes: &state.changes, recent: &state.recent, being_made, begun };
+        let merged = state.tree.merge(dir, Snapshot { entries, listing }, &view)?;
+        for ino in merged.vanished {
+            // Unsent content comes back as a new file; a mere rename or removal has lost its object.
+            let Some(base) = state.changes.vanished(ino) else { continue };
+            log::info!("{} was removed on the service meanwhile", base.name);
+            if state.changes.get(ino).is_some() {
+                state.tree.update(ino, |n| n.remote = None)?;
+            } else {
+                state.tree.remove(ino, true)?;
+            }
+        }
+        self.commit(state);
+        self.release_later(merged.released);
+        self.tell_kernel(merged.invalidations);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// A directory that is gone on the service goes here too, unless something in it waits to be sent.
+    fn listing_failed(&self, dir: Ino, e: Error) -> Error {
+        let mut state = self.lock();
+        state.online = state.online && !e.is_offline();
+        if e.kind() != ErrorKind::NotFound || dir == Ino::ROOT {
+            return e;
+        }
+        let path = state.tree.path(dir);
+        let inside = state.changes.iter().any(|c| c.place().is_some_and(|p| p.parent == dir));
+        if let (false, Ok(node)) = (inside, state.tree.node(dir).cloned()) {
+            let gone = state.tree.remove(dir, true).is_ok();
+            let _ = state.tree.expire(node.parent);
+            self.commit(&mut state);
+            drop(state);
+            if gone {
+                self.tell_kernel(vec![Invalidation::Deleted { parent: node.parent, child: dir, name: node.name }]);
+            }
+        }
+        e.during("listing", path)
+    }
+}
+
+struct Fetched {
+    /// `None`: nothing changed.
+    entries: Option<Vec<Entry>>,
+    validator: Option<Validator>,
+    age: Duration,
+}

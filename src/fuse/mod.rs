@@ -1,0 +1,20 @@
+//! The kernel's door: requests of the kernel become calls on [`crate::fs`], answers become replies.
+//!
+//! No policy in here. `front` decodes and replies, `listing` and `reply` form the answers, `call` decides where a
+//! call runs and how long it may take, `errno` is the only table of error numbers, `failures` writes the log, `notify`
+//! tells the kernel what to forget, `session` mounts.
+
+mod attr;
+mod backing;
+mod call;
+pub mod errno;
+mod failures;
+mod front;
+mod listing;
+pub mod notify;
+mod reply;
+pub mod session;
+mod xattr;
+
+pub use notify::Invalidations;
+pub use session::{MountPlan, Session, is_dead};

@@ -1,0 +1,151 @@
+//! Which requests are made, and when: batches, lone files, many changes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use collabfs::clock::{Clock, Millis};
+use collabfs::ids::Ino;
+use collabfs::outbox::{Base, ChangeId, Draft, Hurry, Outcome, Step};
+use collabfs::provider::{Capabilities, Created, StagedAsset};
+
+use crate::player::{Fate, Player, capabilities, create, remote, root};
+
+/// Requests under way at the same time.
+const PARALLEL: usize = 4;
+
+/// Sends everything to a service that takes its time for each answer, and says how many files each attach had.
+fn attaches(player: &mut Player, answer_time: Duration, hurry: Hurry) -> Vec<usize> {
+    let mut under_way: BTreeMap<(Millis, u64), Step> = BTreeMap::new();
+    let (mut number, mut attaches) = (0, Vec::new());
+    let service = Capabilities { attach_batch_max: 25, ..capabilities() };
+    while !player.set.is_empty() {
+        let now = player.clock.now();
+        let free = PARALLEL.saturating_sub(under_way.len());
+        let plan = player.set.plan(now, &service, free, hurry);
+        for step in plan.steps {
+            for id in ids(&step) {
+                let note = player.set.by_id(id).unwrap().note_of(&step, Vec::new());
+                player.set.begin(id, note);
+            }
+            if let Step::Attach { items, .. } = &step {
+                attaches.push(items.len());
+            }
+            number += 1;
+            under_way.insert((now.plus(answer_time), number), step);
+        }
+        let answered = under_way.first_key_value().map(|((at, _), _)| *at);
+        let next = answered.into_iter().chain(plan.wake_at).min().expect("something is under way, or will be");
+        player.clock.advance(next.since(now));
+        while let Some(first) = under_way.first_entry().filter(|first| first.key().0 <= player.clock.now()) {
+            answer(player, first.remove());
+        }
+    }
+    attaches
+}
+
+fn ids(step: &Step) -> Vec<ChangeId> {
+    match step {
+        Step::Attach { items, .. } => items.clone(),
+        Step::Stage(id) => vec![*id],
+        other => panic!("only new files here, not {other:?}"),
+    }
+}
+
+fn answer(player: &mut Player, step: Step) {
+    let now = player.clock.now();
+    for id in ids(&step) {
+        let draft = player.set.by_id(id).unwrap().draft.clone().unwrap();
+        let (generation, size) = (draft.generation, draft.size);
+        let outcome = match &step {
+            Step::Attach { .. } => Outcome::Attached {
+                generation,
+                size,
+                container: root(),
+                name: draft.spool,
+                created: Created { id: remote(id.0), revision: None, renamed: None, existed: false },
+            },
+            _ => Outcome::Staged {
+                generation,
+                size,
+                asset: StagedAsset { token: Some(id.0.to_string()), expires: None },
+            },
+        };
+        player.set.complete(id, outcome, now);
+    }
+}
+
+fn new_files(player: &mut Player, count: u64) {
+    for n in 0..count {
+        let name = format!("f{n}");
+        create(player, Ino(100 + n), &name, &name);
+    }
+}
+
+#[test]
+fn copied_files_are_attached_in_full_batches_whether_or_not_somebody_empties_the_outbox() {
+    for all in [false, true] {
+        for answer_ms in [0, 1, 20, 100, 400] {
+            let mut player = Player::new();
+            new_files(&mut player, 200);
+            let hurry = Hurry { all, nodes: &HashSet::new() };
+            let batches = attaches(&mut player, Duration::from_millis(answer_ms), hurry);
+            assert_eq!(batches.iter().sum::<usize>(), 200);
+            assert!(batches.len() <= 20, "{} attaches at {answer_ms} ms, hurried: {all}", batches.len());
+        }
+    }
+}
+
+#[test]
+fn a_lone_file_waits_a_moment_and_one_that_somebody_waits_for_does_not() {
+    for (awaited, most) in [(false, 20), (true, 0)] {
+        let mut player = Player::new();
+        new_files(&mut player, 1);
+        let nodes = HashSet::from([Ino(100)]);
+        let begun = player.clock.now();
+        let hurry = Hurry { all: true, nodes: if awaited { &nodes } else { &HashSet::new() } };
+        assert_eq!(attaches(&mut player, Duration::ZERO, hurry), [1]);
+        assert!(player.clock.now().since(begun) <= Duration::from_millis(most));
+    }
+}
+
+#[test]
+fn what_somebody_waits_for_goes_before_what_is_older() {
+    let mut player = Player::new();
+    new_files(&mut player, 10);
+    player.clock.advance(Duration::from_secs(5));
+    let nodes = HashSet::from([Ino(109)]);
+    let awaited = player.set.get(Ino(109)).unwrap().id;
+    let plan = player.set.plan(player.clock.now(), &capabilities(), 1, Hurry { all: false, nodes: &nodes });
+    assert_eq!(plan.steps, [Step::Stage(awaited)]);
+}
+
+#[test]
+fn a_copy_is_one_request_also_when_its_answer_is_lost() {
+    for fates in [vec![], vec![Fate::Refused], vec![Fate::LostBefore], vec![Fate::LostAfter]] {
+        let mut player = Player::new();
+        let original = player.document("plan", "content");
+        copied(&mut player, original);
+        let mut fates = fates.into_iter();
+        player.drain(|| fates.next().unwrap_or(Fate::Done));
+        assert_eq!(player.calls, ["copy copy"]);
+    }
+}
+
+#[test]
+fn what_cannot_be_copied_any_more_is_sent() {
+    let mut player = Player::new();
+    let original = player.document("plan", "content");
+    copied(&mut player, original);
+    player.things.clear();
+    player.drain(|| Fate::Done);
+    assert_eq!(player.calls, ["create copy"]);
+    assert_eq!(player.things.values().next().unwrap().revisions, ["content"]);
+}
+
+/// A new file whose content is that of a document.
+fn copied(player: &mut Player, original: Base) {
+    let (ino, place, rest) = (Ino(1000), player.place("copy"), player.rest());
+    let draft = Draft { copy_of: Some(original), ..player.draft("content") };
+    player.set.create(ino, false, place.clone(), rest);
+    player.set.content(ino, None, place, draft, rest);
+}

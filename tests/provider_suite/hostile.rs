@@ -1,0 +1,46 @@
+//! Answers that no service should give.
+
+use std::time::Duration;
+
+use collabfs::provider::ByteRange;
+use collabfs::provider::confirm::list_all;
+
+use crate::bench::{Bench, Registered, read, target};
+
+pub async fn nonsense_in_answers_is_an_error_and_no_crash(registered: &Registered) {
+    for fault in ["html", "bad-json", "wrong-types", "cycle", "huge-names"] {
+        let bench = Bench::new(registered).await;
+        let entry = bench.web_file("a.txt", "hello").await;
+        bench.fault(&format!("*:{fault}:always"));
+        // A list with odd entries is still a list; what matters is that somebody answers, and soon.
+        let listed = list_all(&*bench.provider, &bench.work).await;
+        if let Ok(entries) = listed {
+            assert!(entries.iter().all(|entry| entry.name.len() < 100_000), "{fault}");
+        }
+        let _ = bench.provider.stat(&entry.id).await;
+        let _ = bench.provider.versions(&entry.id).await;
+        let _ = bench.create("b.txt", b"x").await;
+        let _ = bench.provider.make_dir(&bench.work, "dir").await;
+        bench.server.faults().clear();
+        bench.entry("a.txt").await;
+    }
+}
+
+pub async fn lists_without_end_end(registered: &Registered) {
+    let bench = Bench::new(registered).await;
+    let impatient = bench.impatient(Duration::from_secs(5));
+    bench.web_file("a.txt", "hello").await;
+    bench.fault("list:endless:always");
+    let listing = list_all(&*impatient, &bench.work);
+    let error = tokio::time::timeout(Duration::from_secs(30), listing).await.expect("an end").unwrap_err();
+    assert_eq!(error.kind(), collabfs::error::ErrorKind::Protocol);
+}
+
+pub async fn a_sign_in_page_is_no_content(registered: &Registered) {
+    let bench = Bench::new(registered).await;
+    let entry = bench.web_file("a.txt", "hello").await;
+    bench.fault("download:html:always");
+    if entry.size.is_some() {
+        assert!(read(&*bench.provider, &target(&entry), ByteRange::WHOLE).await.is_err());
+    }
+}
