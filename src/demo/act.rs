@@ -192,8 +192,7 @@ impl WebUser {
         let found = self.find(path)?;
         self.service.store.edit(found.id, |node| {
             change(node);
-            node.modified_ms = super::store::now_ms();
-            node.modified_by = self.name.clone();
+            node.touch(&self.name);
             Ok(())
         })
     }

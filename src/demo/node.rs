@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::store::now_ms;
+
 /// A node's number. Grows with creation and is never used again; dialects show it in their own form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -96,6 +98,12 @@ impl Node {
 
     pub fn newest(&self) -> Option<&Revision> {
         self.revisions.last()
+    }
+
+    /// Notes a change by `author`, later than the last one: two within a millisecond are two all the same.
+    pub fn touch(&mut self, author: &str) {
+        self.modified_ms = now_ms().max(self.modified_ms + 1);
+        self.modified_by = author.to_owned();
     }
 
     pub fn size_bytes(&self) -> u64 {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rand::Rng;
@@ -177,11 +178,9 @@ impl Store {
         }
         let mut node = state.tree.nodes[&id].clone();
         check(&node)?;
-        let now = now_ms();
         let number = node.newest().map_or(1, |newest| newest.number + 1);
-        node.modified_ms = now;
-        node.modified_by = author.to_owned();
-        let revision = Revision { number, ..first_revision(content, now, author) };
+        node.touch(author);
+        let revision = Revision { number, ..first_revision(content, node.modified_ms, author) };
         state.commit(vec![Record::Node(node), Record::Revision(id, revision)])?;
         Ok(state.tree.nodes[&id].clone())
     }
@@ -290,8 +289,12 @@ fn first_revision(content: Content, created_ms: u64, author: &str) -> Revision {
     Revision { number: 1, content, created_ms, author: author.to_owned(), comment: String::new() }
 }
 
+/// Milliseconds since 1970. Never less than it told before: a machine's clock can be set back, and a service whose
+/// changes come before what they change would tell nobody of them.
 pub fn now_ms() -> u64 {
-    SystemClock.now().0
+    static LATEST: AtomicU64 = AtomicU64::new(0);
+    let now = SystemClock.now().0;
+    LATEST.fetch_max(now, Ordering::Relaxed).max(now)
 }
 
 /// A random UUID (version 4) in its usual text form.

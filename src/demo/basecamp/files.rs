@@ -13,7 +13,6 @@ use super::refusal::{Answer, Refusal};
 use super::{content, ids};
 use crate::demo::node::{NewNode, Node, NodeId};
 use crate::demo::service::API_USER;
-use crate::demo::store::now_ms;
 
 /// Items of a page.
 pub const PAGE_ITEMS: usize = 50;
@@ -87,7 +86,7 @@ pub async fn rename(
     check_name(&wanted.name)?;
     let renamed = api.service.store.edit(file.id, |file| {
         file.name = wanted.name;
-        touch(file);
+        file.touch(API_USER);
         Ok(())
     })?;
     show(&api, &project, renamed)
@@ -108,15 +107,10 @@ pub async fn delete_upload(State(api): Handler, Path((project, id)): Path<(Strin
 fn trash(api: &Api, file: NodeId) -> Answer {
     api.service.store.edit(file, |file| {
         file.trashed = true;
-        touch(file);
+        file.touch(API_USER);
         Ok(())
     })?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-fn touch(file: &mut Node) {
-    file.modified_ms = now_ms();
-    file.modified_by = API_USER.to_owned();
 }
 
 /// `GET /projects/P/uploads/U.json`

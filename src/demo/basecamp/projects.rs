@@ -12,7 +12,6 @@ use super::objects;
 use super::refusal::{Answer, Refusal};
 use crate::demo::node::{Kind, NewNode, NodeId};
 use crate::demo::service::API_USER;
-use crate::demo::store::now_ms;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,8 +50,7 @@ pub async fn rename(State(api): Handler, Path(project): Path<String>, JsonBody(w
     let changed = api.service.store.edit(project.id, |project| {
         project.name = wanted.name.unwrap_or(std::mem::take(&mut project.name));
         project.description = wanted.description.unwrap_or(std::mem::take(&mut project.description));
-        project.modified_ms = now_ms();
-        project.modified_by = API_USER.to_owned();
+        project.touch(API_USER);
         Ok(())
     })?;
     Ok(Json(objects::full_project(&api.service, &changed)).into_response())

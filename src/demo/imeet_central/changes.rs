@@ -16,7 +16,6 @@ use super::refusal::{Answer, Refusal};
 use super::{ids, objects};
 use crate::demo::node::{Kind, NewNode, Node, NodeId};
 use crate::demo::service::API_USER;
-use crate::demo::store::now_ms;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -151,8 +150,7 @@ fn change(api: &Api, node: Node, changes: FolderChanges) -> Answer {
         node.name = changes.name.unwrap_or_else(|| node.name.clone());
         node.description = changes.description.unwrap_or_else(|| node.description.clone());
         node.parent = parent.map_or(node.parent, |parent| parent.id);
-        node.modified_ms = now_ms();
-        node.modified_by = API_USER.to_owned();
+        node.touch(API_USER);
         Ok(())
     })?;
     Ok(Json(objects::object(&api.service, &node)).into_response())

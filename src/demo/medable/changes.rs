@@ -13,7 +13,6 @@ use super::files::{self, NewValue};
 use super::objects;
 use crate::demo::node::{Kind, NewNode, Node, NodeId};
 use crate::demo::service::API_USER;
-use crate::demo::store::now_ms;
 
 /// `POST /PLURAL`
 pub async fn create(State(api): State<Arc<Api>>, Path(object): Path<String>, body: Body) -> Answer {
@@ -61,9 +60,7 @@ pub async fn change(State(api): State<Arc<Api>>, Path((object, id)): Path<(Strin
     let node = api.service.store.edit(node.id, |node| {
         node.name = name;
         node.parent = parent.unwrap_or(node.parent);
-        // A change within the millisecond of its making would not show.
-        node.modified_ms = now_ms().max(node.created_ms + 1);
-        node.modified_by = API_USER.to_owned();
+        node.touch(API_USER);
         Ok(())
     })?;
     Ok(Json(objects::instance(&api.service, &node)).into_response())

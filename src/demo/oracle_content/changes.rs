@@ -14,7 +14,6 @@ use super::refusal::{Answer, Refusal};
 use super::{ids, items, names};
 use crate::demo::node::{Kind, NewNode, Node, NodeId};
 use crate::demo::service::API_USER;
-use crate::demo::store::now_ms;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,8 +84,7 @@ fn edit(api: &Api, node: &Node, name: Option<String>, description: Option<String
     let edited = api.service.store.edit(node.id, |node| {
         node.name = name.unwrap_or_else(|| node.name.clone());
         node.description = description.unwrap_or_else(|| node.description.clone());
-        node.modified_ms = now_ms();
-        node.modified_by = API_USER.to_owned();
+        node.touch(API_USER);
         Ok(())
     })?;
     Ok(items::ok_item(&api.service, &edited))

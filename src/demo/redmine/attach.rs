@@ -8,7 +8,6 @@ use super::names;
 use super::objects::{TEXT, TEXT_VERSION, text_version};
 use crate::demo::node::{Kind, NewNode, Node, NodeId};
 use crate::demo::service::API_USER;
-use crate::demo::store::now_ms;
 
 const NO_TOKEN: Refusal = Refusal::Invalid("Attachments is invalid");
 
@@ -78,7 +77,7 @@ impl Api {
                 let version = if made { 1 } else { text_version(page) + 1 };
                 page.attributes.insert(TEXT.to_owned(), text.to_owned());
                 page.attributes.insert(TEXT_VERSION.to_owned(), version.to_string());
-                page.modified_ms = now_ms();
+                page.touch(API_USER);
                 Ok(())
             })?;
         }

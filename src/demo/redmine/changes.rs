@@ -7,7 +7,6 @@ use super::api::{Api, Call};
 use super::names;
 use crate::demo::node::{Kind, NewNode, Node, NodeId};
 use crate::demo::service::API_USER;
-use crate::demo::store::now_ms;
 
 impl Api {
     /// `PATCH` or `PUT /attachments/ID.json`: fields that cannot be set are ignored.
@@ -85,7 +84,7 @@ impl Api {
         self.service.store.edit(version.id, |version| {
             version.name = text("name").map_or_else(|| version.name.clone(), str::to_owned);
             version.description = text("description").map_or_else(|| version.description.clone(), str::to_owned);
-            version.modified_ms = now_ms();
+            version.touch(API_USER);
             Ok(())
         })?;
         Ok(Answer::Done)
@@ -111,7 +110,7 @@ impl Api {
         self.attach_all(&issue, fields)?;
         self.service.store.edit(issue.id, |issue| {
             issue.name = subject.map_or_else(|| issue.name.clone(), str::to_owned);
-            issue.modified_ms = now_ms();
+            issue.touch(API_USER);
             Ok(())
         })?;
         Ok(Answer::Done)

@@ -13,7 +13,6 @@ use super::form::Form;
 use super::refusal::{Answer, Refusal};
 use crate::demo::node::{NewNode, Node, NodeId};
 use crate::demo::service::API_USER;
-use crate::demo::store::now_ms;
 use crate::demo::transfer;
 use crate::error::{ErrorKind, fail};
 
@@ -68,8 +67,7 @@ pub async fn update(
         document.description = form.description.unwrap_or_else(|| document.description.clone());
         document.mime = mime.unwrap_or_else(|| document.mime.clone());
         document.attributes.extend(form.parent.map(|parent| ("parent".to_owned(), parent)));
-        document.modified_ms = now_ms();
-        document.modified_by = API_USER.to_owned();
+        document.touch(API_USER);
         Ok(())
     })?;
     Ok(StatusCode::CREATED.into_response())
