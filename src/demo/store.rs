@@ -327,6 +327,19 @@ mod tests {
     }
 
     #[test]
+    fn a_change_is_later_than_the_last_one_even_when_the_clock_was_set_back() {
+        let store = Store::open(None).unwrap();
+        let mut project = store.create(NewNode::new(NodeId::ROOT, Kind::Project, "P", "ada")).unwrap();
+        let ahead = project.modified_ms + 60_000;
+        project.modified_ms = ahead;
+        project.touch("alan");
+        project.touch("alan");
+        assert_eq!((project.modified_ms, project.modified_by.as_str()), (ahead + 2, "alan"));
+        let times: Vec<u64> = (0..1000).map(|_| now_ms()).collect();
+        assert!(times.is_sorted());
+    }
+
+    #[test]
     fn a_journal_of_many_changes_stays_short_and_forgets_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(Some(dir.path())).unwrap();
