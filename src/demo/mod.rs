@@ -23,6 +23,7 @@ mod guard;
 mod imeet_central;
 mod journal;
 mod medable;
+mod moment;
 mod node;
 mod options;
 mod oracle_content;

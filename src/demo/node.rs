@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::store::now_ms;
+use super::moment::now_ms;
 
 /// A node's number. Grows with creation and is never used again; dialects show it in their own form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -161,4 +161,33 @@ pub struct Staged {
     /// Attached once already; kept so that a second use can be told from a wrong token.
     #[serde(default)]
     pub used: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_later_than_the_last_one_whatever_the_clock_says() {
+        let mut node = Node {
+            id: NodeId(1),
+            parent: NodeId::ROOT,
+            kind: Kind::Project,
+            name: "P".into(),
+            description: String::new(),
+            mime: String::new(),
+            created_ms: 0,
+            modified_ms: now_ms() + 60_000,
+            created_by: "ada".into(),
+            modified_by: "ada".into(),
+            trashed: false,
+            locked_by: None,
+            attributes: BTreeMap::new(),
+            revisions: Vec::new(),
+        };
+        let last_ms = node.modified_ms;
+        node.touch("alan");
+        node.touch("alan");
+        assert_eq!((node.modified_ms, node.modified_by.as_str()), (last_ms + 2, "alan"));
+    }
 }

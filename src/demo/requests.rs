@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use axum::http::HeaderMap;
 use serde::Serialize;
 
-use super::store::now_ms;
+use super::moment::now_ms;
 
 /// Requests remembered; older ones are forgotten, but stay in the counts. A cold walk over 10,000 files takes under 1,500.
 const RECORDS_MAX: usize = 20_000;

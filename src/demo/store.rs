@@ -5,16 +5,15 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rand::Rng;
 
 use super::blobs::Blobs;
 use super::journal::{Journal, Record};
+use super::moment::now_ms;
 use super::node::{Content, Kind, NewNode, Node, NodeId, Revision, Staged};
 use super::tree::Tree;
-use crate::clock::{Clock, SystemClock};
 use crate::error::{ErrorKind, Result, fail};
 
 /// Staged assets kept; the oldest are forgotten first. Bounds what clients leave behind that never attach.
@@ -289,14 +288,6 @@ fn first_revision(content: Content, created_ms: u64, author: &str) -> Revision {
     Revision { number: 1, content, created_ms, author: author.to_owned(), comment: String::new() }
 }
 
-/// Milliseconds since 1970. Never less than it told before: a machine's clock can be set back, and a service whose
-/// changes come before what they change would tell nobody of them.
-pub fn now_ms() -> u64 {
-    static LATEST: AtomicU64 = AtomicU64::new(0);
-    let now = SystemClock.now().0;
-    LATEST.fetch_max(now, Ordering::Relaxed).max(now)
-}
-
 /// A random UUID (version 4) in its usual text form.
 pub fn random_uuid() -> String {
     let random: u128 = rand::rng().random();
@@ -324,19 +315,6 @@ mod tests {
             Ok(())
         });
         renamed.unwrap();
-    }
-
-    #[test]
-    fn a_change_is_later_than_the_last_one_even_when_the_clock_was_set_back() {
-        let store = Store::open(None).unwrap();
-        let mut project = store.create(NewNode::new(NodeId::ROOT, Kind::Project, "P", "ada")).unwrap();
-        let ahead = project.modified_ms + 60_000;
-        project.modified_ms = ahead;
-        project.touch("alan");
-        project.touch("alan");
-        assert_eq!((project.modified_ms, project.modified_by.as_str()), (ahead + 2, "alan"));
-        let times: Vec<u64> = (0..1000).map(|_| now_ms()).collect();
-        assert!(times.is_sorted());
     }
 
     #[test]

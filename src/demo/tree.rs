@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::journal::Record;
+use super::moment::now_ms;
 use super::node::{Kind, Node, NodeId, Staged};
-use super::store::now_ms;
 
 /// How long a staged asset can be attached.
 const STAGED_LIFE_MS: u64 = 24 * 3600 * 1000;

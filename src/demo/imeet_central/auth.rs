@@ -16,8 +16,8 @@ use serde_json::json;
 
 use super::api::Api;
 use super::key::ClientKey;
+use crate::demo::moment::now_ms;
 use crate::demo::service::API_USER;
-use crate::demo::store::now_ms;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const AUDIENCE: &str = "oidc.imeetcentral.com";

@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use super::keys::Keys;
 use super::{ORG, auth, changes, files, listing, objects};
+use crate::demo::moment::now_ms;
 use crate::demo::node::{Kind, Node};
 use crate::demo::service::Service;
-use crate::demo::store::now_ms;
 
 pub struct Api {
     pub service: Arc<Service>,

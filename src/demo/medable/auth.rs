@@ -15,8 +15,9 @@ use sha2::Sha256;
 use super::api::{Api, Body};
 use super::fault::{Answer, Fault};
 use super::{ORG, objects};
+use crate::demo::moment::now_ms;
 use crate::demo::service::API_USER;
-use crate::demo::store::{now_ms, random_uuid};
+use crate::demo::store::random_uuid;
 
 /// What the service "sends by SMS".
 pub const CODE: &str = "246813";

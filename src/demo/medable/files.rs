@@ -13,9 +13,10 @@ use super::api::{Api, Body};
 use super::fault::{Answer, Fault};
 use super::forms;
 use super::objects::{self, State as FacetState};
+use crate::demo::moment::now_ms;
 use crate::demo::node::{Content, Node};
 use crate::demo::service::API_USER;
-use crate::demo::store::{now_ms, random_uuid};
+use crate::demo::store::random_uuid;
 use crate::demo::transfer::signed_address;
 
 /// How long uploaded or copied content is processed.

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{ORG, files, objects};
+use crate::demo::moment::now_ms;
 use crate::demo::node::{Content, Node, NodeId};
 use crate::demo::service::{API_USER, Service};
-use crate::demo::store::now_ms;
 use crate::demo::transfer;
 
 /// How long a form is good.

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
+use crate::demo::moment::now_ms;
 use crate::demo::node::{Kind, Node, NodeId};
 use crate::demo::service::{API_USER, Service};
-use crate::demo::store::now_ms;
 
 pub const FILES: &str = "c_files";
 pub const NAME: &str = "c_name";

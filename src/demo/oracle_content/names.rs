@@ -1,8 +1,9 @@
 //! Names: case does not count, and each call has its own way with one that is taken.
 
+use crate::demo::moment::now_ms;
 use crate::demo::node::{Kind, Node, NodeId};
 use crate::demo::oracle_content::refusal::Refusal;
-use crate::demo::store::{Store, now_ms};
+use crate::demo::store::Store;
 use crate::error::Result;
 
 const FORBIDDEN: [char; 4] = ['/', '\\', '?', '*'];

@@ -11,10 +11,11 @@ use super::answer::{Answer, Refusal};
 use super::api::{Api, Call, UPLOADS};
 use super::names;
 use super::objects::public_id;
+use crate::demo::moment::now_ms;
 use crate::demo::node::{Kind, NewNode, Node, NodeId};
 use crate::demo::server::blocking;
 use crate::demo::service::API_USER;
-use crate::demo::store::{now_ms, random_uuid};
+use crate::demo::store::random_uuid;
 use crate::error::Result as StoreResult;
 
 /// Setting `attachment_max_size`: larger than the service's own 5 MB, for demonstrations.

@@ -19,8 +19,9 @@ use serde_json::json;
 
 use super::api::Api;
 use super::refusal::{Answer, Refusal};
+use crate::demo::moment::now_ms;
 use crate::demo::service::API_USER;
-use crate::demo::store::{now_ms, random_uuid};
+use crate::demo::store::random_uuid;
 use crate::error::Result;
 
 /// Name and password are some dozen bytes.
