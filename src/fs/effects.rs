@@ -219,8 +219,8 @@ fn vanish(state: &mut State, ino: Ino, after: &mut After) -> Result<()> {
     }
     log::info!("{path} was removed on the service meanwhile");
     state.tree.remove(ino, true)?;
+    after.invalidations.push(Invalidation::left(&node));
     after.released.extend(node.spool);
-    after.invalidations.push(Invalidation::Deleted { parent: node.parent, child: ino, name: node.name });
     Ok(())
 }
 
@@ -235,7 +235,7 @@ fn set_beside(inner: &Inner, state: &mut State, ino: Ino, after: &mut After) -> 
     state.tree.rename(ino, node.parent, &name)?;
     state.tree.update(ino, |n| n.remote = None)?;
     state.tree.expire(node.parent)?;
-    after.invalidations.push(Invalidation::Deleted { parent: node.parent, child: ino, name: node.name });
+    after.invalidations.push(Invalidation::left(&node));
     after.invalidations.push(Invalidation::Entry { parent: node.parent, name });
     after.relist.push(node.parent);
     Ok(())

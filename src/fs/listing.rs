@@ -21,7 +21,7 @@ const ENTRIES_MAX: usize = 2_000_000;
 pub(super) type Flights = HashMap<Ino, Shared<BoxFuture<'static, Result<()>>>>;
 
 /// Whether a directory has to be listed before it can answer.
-enum Need {
+pub(super) enum Need {
     Nothing,
     /// What an earlier process left is shown, and refreshed meanwhile.
     Behind,
@@ -48,7 +48,7 @@ impl Inner {
         }
     }
 
-    fn listing_need(&self, dir: Ino) -> Result<Need> {
+    pub(super) fn listing_need(&self, dir: Ino) -> Result<Need> {
         let mut state = self.lock();
         let node = state.tree.node(dir)?;
         if !node.directory {
@@ -199,7 +199,7 @@ impl Inner {
             self.commit(&mut state);
             drop(state);
             if gone {
-                self.tell_kernel(vec![Invalidation::Deleted { parent: node.parent, child: dir, name: node.name }]);
+                self.tell_kernel(vec![Invalidation::left(&node)]);
             }
         }
         e.during("listing", path)

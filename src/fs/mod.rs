@@ -28,6 +28,7 @@ mod start;
 mod state;
 pub mod types;
 mod walk;
+mod watched;
 mod writing;
 mod xattr;
 

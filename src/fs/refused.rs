@@ -51,10 +51,7 @@ impl Inner {
         let name = self.name_beside(state, node)?;
         log::warn!("{}: somebody else's is there by now; both are kept, ours as {name}", state.tree.path(node.ino));
         self.relocate(state, node, node.parent, &name, Millis(0))?;
-        Ok(vec![
-            Invalidation::Deleted { parent: node.parent, child: node.ino, name: node.name.clone() },
-            Invalidation::Entry { parent: node.parent, name },
-        ])
+        Ok(vec![Invalidation::left(node), Invalidation::Entry { parent: node.parent, name }])
     }
 
     /// A free name for what lies beside somebody else's of the same name.
@@ -79,7 +76,7 @@ impl State {
         }
         self.changes.unrelocate(ino, parent);
         let node = self.tree.node(ino)?;
-        let left = Invalidation::Deleted { parent: node.parent, child: ino, name: node.name.clone() };
+        let left = Invalidation::left(node);
         self.tree.rename(ino, parent, name)?;
         Ok(Some(vec![left, Invalidation::Entry { parent, name: name.to_owned() }]))
     }

@@ -17,10 +17,12 @@ use tokio::runtime::Handle;
 
 use crate::error::Result;
 use crate::fs::{Caller, FileSystem, OpenMode, RenameMode, SetAttributes};
+use crate::fuse::announce::Announced;
 use crate::fuse::attr::{open_mode, set_time};
 use crate::fuse::backing::Backings;
 use crate::fuse::call::{Call, Calls};
 use crate::fuse::listing::{self, Batch, Line};
+use crate::fuse::session::MountPlan;
 use crate::fuse::{errno, reply, xattr};
 use crate::ids::{HandleId, Ino};
 
@@ -38,11 +40,42 @@ pub struct Front {
     backings: Arc<Backings>,
     read_only: bool,
     batch: Arc<Batch>,
+    announced: Announced,
 }
 
 impl Front {
-    pub fn new(fs: FileSystem, runtime: Handle, deadline: Duration, read_only: bool) -> Front {
-        Front { fs, calls: Calls::new(runtime, deadline), backings: Arc::default(), read_only, batch: Arc::default() }
+    pub fn new(fs: FileSystem, runtime: Handle, plan: &MountPlan, announced: Announced) -> Front {
+        let calls = Calls::new(runtime, plan.deadline);
+        let (backings, batch) = Default::default();
+        Front { fs, calls, backings, read_only: plan.read_only, batch, announced }
+    }
+
+    /// Answers the announcing thread, which asked for something to appear, with what has appeared.
+    fn announce_entry(&self, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if !self.announced.appears(ino(parent), name) {
+            return reply.error(errno::NOT_OFFERED);
+        }
+        let (fs, name) = (self.fs.clone(), name.to_owned());
+        let work = async move { fs.lookup(ino(parent), &name).await };
+        self.calls.ask(call("announce", parent), work, reply::lookup(reply, self.ttl()));
+    }
+
+    /// Answers the announcing thread, which asked for something to be removed, that it is.
+    fn announce_removal(&self, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        match self.announced.leaves(ino(parent), name) {
+            true => reply.ok(),
+            false => reply.error(errno::NOT_OFFERED),
+        }
+    }
+
+    /// Answers the announcing thread, which touched a file, how that is.
+    fn announce_change(&self, number: INodeNo, reply: ReplyAttr) {
+        if !self.announced.changes(ino(number)) {
+            return reply.error(errno::NOT_OFFERED);
+        }
+        let fs = self.fs.clone();
+        let work = async move { fs.attributes(ino(number), None).await };
+        self.calls.ask(call("announce", number), work, reply::attr(reply, self.ttl()));
     }
 
     /// Gives back a handle that was opened after its caller had stopped waiting.
@@ -98,7 +131,10 @@ impl Filesystem for Front {
         Ok(())
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, r: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if let Some(acted) = self.announced.lookup(r.pid(), ino(parent), name) {
+            return reply::lookup(reply, Duration::ZERO)(Ok(acted));
+        }
         let (fs, name) = (self.fs.clone(), name.to_owned());
         let work = async move { fs.lookup(ino(parent), &name).await };
         self.calls.ask(call("lookup", parent), work, reply::lookup(reply, self.ttl()));
@@ -116,7 +152,7 @@ impl Filesystem for Front {
 
     fn setattr(
         &self,
-        _: &Request,
+        r: &Request,
         number: INodeNo,
         mode: Option<u32>,
         uid: Option<u32>,
@@ -132,6 +168,9 @@ impl Filesystem for Front {
         _flags: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
+        if self.announced.is_asking(r.pid()) {
+            return self.announce_change(number, reply);
+        }
         let fs = self.fs.clone();
         let set = SetAttributes {
             mode,
@@ -147,6 +186,9 @@ impl Filesystem for Front {
 
     /// Only regular files; what else there could be, no service has.
     fn mknod(&self, r: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, _: u32, reply: ReplyEntry) {
+        if self.announced.is_asking(r.pid()) {
+            return self.announce_entry(parent, name, reply);
+        }
         if mode & libc::S_IFMT != libc::S_IFREG {
             return reply.error(errno::NOT_OFFERED);
         }
@@ -161,19 +203,28 @@ impl Filesystem for Front {
         self.calls.change(call("mknod", parent), work, reply::entry(reply, self.ttl()));
     }
 
-    fn mkdir(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _umask: u32, reply: ReplyEntry) {
-        let (fs, name, caller) = (self.fs.clone(), name.to_owned(), caller(request));
+    fn mkdir(&self, r: &Request, parent: INodeNo, name: &OsStr, mode: u32, _umask: u32, reply: ReplyEntry) {
+        if self.announced.is_asking(r.pid()) {
+            return self.announce_entry(parent, name, reply);
+        }
+        let (fs, name, caller) = (self.fs.clone(), name.to_owned(), caller(r));
         let work = async move { fs.make_dir(ino(parent), &name, mode & 0o7777, caller).await };
         self.calls.change(call("mkdir", parent), work, reply::entry(reply, self.ttl()));
     }
 
-    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn unlink(&self, r: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        if self.announced.is_asking(r.pid()) {
+            return self.announce_removal(parent, name, reply);
+        }
         let (fs, name) = (self.fs.clone(), name.to_owned());
         let work = async move { fs.unlink(ino(parent), &name).await };
         self.calls.change(call("unlink", parent), work, reply::empty(reply));
     }
 
-    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn rmdir(&self, r: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        if self.announced.is_asking(r.pid()) {
+            return self.announce_removal(parent, name, reply);
+        }
         let (fs, name) = (self.fs.clone(), name.to_owned());
         let work = async move { fs.remove_dir(ino(parent), &name).await };
         self.calls.change(call("rmdir", parent), work, reply::empty(reply));

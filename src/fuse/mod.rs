@@ -2,8 +2,10 @@
 //!
 //! No policy in here. `front` decodes and replies, `listing` and `reply` form the answers, `call` decides where a
 //! call runs and how long it may take, `errno` is the only table of error numbers, `failures` writes the log, `notify`
-//! tells the kernel what to forget, `session` mounts.
+//! tells the kernel what to forget, `announce` shows what others did to programs that `watchers` finds, on the mount
+//! as `stage` reaches it; `session` mounts.
 
+mod announce;
 mod attr;
 mod backing;
 mod call;
@@ -14,6 +16,8 @@ mod listing;
 pub mod notify;
 mod reply;
 pub mod session;
+mod stage;
+mod watchers;
 mod xattr;
 
 pub use notify::Invalidations;

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use fuser::{INodeNo, Notifier};
 
 use crate::fs::Invalidation;
+use crate::fuse::announce::Announced;
 use crate::ids::Ino;
 
 /// What is dropped beyond these heals by itself: names when the kernel's time for them is over, content at the next
@@ -67,19 +68,22 @@ impl Invalidations {
         self.queue.changed.notify_all();
     }
 
-    /// Starts the thread that tells the kernel. It ends after [`Invalidations::close`], or when the kernel is gone.
-    pub(super) fn send_to(&self, kernel: Notifier) -> io::Result<JoinHandle<()>> {
+    /// Starts the thread that tells the kernel, and then those who announce it to programs. It ends after
+    /// [`Invalidations::close`], or when the kernel is gone.
+    pub(super) fn send_to(&self, kernel: Notifier, announced: Announced) -> io::Result<JoinHandle<()>> {
         let queue = self.clone();
-        std::thread::Builder::new().name("fuse-notify".into()).spawn(move || queue.run(|what| tell(&kernel, what)))
+        let work = move || queue.run(|what| tell(&kernel, what), |what| announced.push(what));
+        std::thread::Builder::new().name("fuse-notify".into()).spawn(work)
     }
 
-    fn run(&self, mut tell: impl FnMut(&Invalidation) -> io::Result<()>) {
+    fn run(&self, mut tell: impl FnMut(&Invalidation) -> io::Result<()>, then: impl Fn(Invalidation)) {
         while let Some(batch) = self.next_batch() {
-            for what in &batch {
+            for what in batch {
                 // Nothing is lost: the kernel holds nothing of it, or nothing is mounted any more.
-                if let Err(e) = tell(what) {
+                if let Err(e) = tell(&what) {
                     log::debug!("the kernel did not take {what:?}: {e}");
                 }
+                then(what);
             }
         }
     }
@@ -135,7 +139,7 @@ impl State {
 fn tell(kernel: &Notifier, what: &Invalidation) -> io::Result<()> {
     match what {
         Invalidation::Entry { parent, name } => kernel.inval_entry(INodeNo(parent.0), OsStr::new(name)),
-        Invalidation::Deleted { parent, child, name } => {
+        Invalidation::Deleted { parent, child, name, .. } => {
             kernel.delete(INodeNo(parent.0), INodeNo(child.0), OsStr::new(name))
         }
         // A negative offset leaves the pages alone; 0 and length 0 mean all of them.
@@ -177,7 +181,7 @@ mod tests {
     fn closing_ends_the_thread_that_waits() {
         let queue = Invalidations::default();
         let waiting = queue.clone();
-        let thread = std::thread::spawn(move || waiting.run(|_| Ok(())));
+        let thread = std::thread::spawn(move || waiting.run(|_| Ok(()), drop));
         queue.close();
         thread.join().unwrap();
         queue.push(entry("too late"));

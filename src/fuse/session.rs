@@ -13,8 +13,10 @@ use tokio::sync::watch;
 
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::fs::FileSystem;
+use crate::fuse::announce::Announced;
 use crate::fuse::front::Front;
 use crate::fuse::notify::Invalidations;
+use crate::fuse::stage::Stage;
 
 /// Threads that read requests. Most are answered there and then; four keep that going while some touch the disk.
 const THREADS: usize = 4;
@@ -42,6 +44,7 @@ pub struct MountPlan {
 pub struct Session {
     mountpoint: PathBuf,
     unmounter: Mutex<SessionUnmounter>,
+    announced: Announced,
     /// `None` as long as it runs.
     end: watch::Receiver<Option<std::result::Result<(), String>>>,
 }
@@ -50,19 +53,24 @@ impl Session {
     /// Mounts and starts to answer. Blocks for a moment. `invalidations` are told to the kernel from now on.
     pub fn mount(fs: FileSystem, plan: &MountPlan, runtime: Handle, invalidations: &Invalidations) -> Result<Session> {
         let mountpoint = free_mountpoint(&plan.mountpoint)?;
-        let front = Front::new(fs, runtime, plan.deadline, plan.read_only);
+        let announced = Announced::default();
+        let front = Front::new(fs.clone(), runtime.clone(), plan, announced.clone());
         let mut session = fuser::Session::new(front, &mountpoint, &config(plan)).map_err(|e| cannot_mount(plan, &e))?;
         let unmounter = Mutex::new(session.unmount_callable());
-        let _ = invalidations.send_to(session.notifier())?;
+        let _ = invalidations.send_to(session.notifier(), announced.clone())?;
         let (ended, end) = watch::channel(None);
-        let invalidations = invalidations.clone();
+        let (to_kernel, to_programs) = (invalidations.clone(), announced.clone());
         std::thread::Builder::new().name("fuse-session".into()).spawn(move || {
             let result = session.run();
-            invalidations.close();
+            to_kernel.close();
+            to_programs.close();
             ended.send_replace(Some(result.map_err(|e| e.to_string())));
         })?;
-        read_far_ahead(&mountpoint);
-        Ok(Session { mountpoint, unmounter, end })
+        if let Some(mount) = mount_at(&mountpoint) {
+            read_far_ahead(&mount.device);
+            announced.start(Stage::new(&mountpoint, mount.device), fs, runtime)?;
+        }
+        Ok(Session { mountpoint, unmounter, announced, end })
     }
 
     pub fn mountpoint(&self) -> &Path {
@@ -85,6 +93,7 @@ impl Session {
         if self.end.borrow().is_some() {
             return Ok(());
         }
+        self.announced.close();
         let tried = self.unmounter.lock().unwrap_or_else(PoisonError::into_inner).unmount();
         match tried {
             Ok(()) => Ok(()),
@@ -218,9 +227,8 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn read_far_ahead(mountpoint: &Path) {
-    let Some(mount) = mount_at(mountpoint) else { return };
-    let setting = format!("/sys/class/bdi/{}/read_ahead_kb", mount.device);
+fn read_far_ahead(device: &str) {
+    let setting = format!("/sys/class/bdi/{device}/read_ahead_kb");
     if let Err(e) = std::fs::write(&setting, READ_AHEAD_KIB.to_string()) {
         log::debug!("{setting} stays as it is: {e}");
     }

@@ -164,8 +164,8 @@ impl Merge<'_> {
                 continue;
             }
             let node = self.tree.remove(ino, false)?;
+            self.merged.invalidations.push(Invalidation::left(&node));
             self.merged.released.extend(node.spool);
-            self.merged.invalidations.push(Invalidation::Deleted { parent: self.dir, child: ino, name: node.name });
         }
         Ok(())
     }
@@ -177,8 +177,7 @@ impl Merge<'_> {
             Some(old) => {
                 // It was moved here by somebody else; what was known of it goes along.
                 self.tree.unname(&old)?;
-                let (parent, gone) = (old.parent, old.name.clone());
-                self.merged.invalidations.push(Invalidation::Deleted { parent, child: ino, name: gone });
+                self.merged.invalidations.push(Invalidation::left(&old));
                 self.appear(Node { parent: self.dir, name, remote: Some(remote_of(&entry, &self.dir_id)), ..old })
             }
             None => {
@@ -209,7 +208,7 @@ impl Merge<'_> {
         }
         if node.name != old.name {
             self.tree.rename(ino, self.dir, &node.name)?;
-            let gone = Invalidation::Deleted { parent: self.dir, child: ino, name: old.name };
+            let gone = Invalidation::left(&old);
             let here = Invalidation::Entry { parent: self.dir, name: node.name.clone() };
             self.merged.invalidations.extend([gone, here]);
         }

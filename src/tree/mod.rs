@@ -42,6 +42,7 @@ pub enum Invalidation {
         parent: Ino,
         child: Ino,
         name: String,
+        directory: bool,
     },
     Attributes {
         ino: Ino,
@@ -50,6 +51,14 @@ pub enum Invalidation {
     Content {
         ino: Ino,
     },
+}
+
+impl Invalidation {
+    /// That this node is not where it was any more.
+    pub fn left(node: &Node) -> Invalidation {
+        let Node { parent, ino, directory, .. } = *node;
+        Invalidation::Deleted { parent, child: ino, name: node.name.clone(), directory }
+    }
 }
 
 /// When a directory was listed, and what proves that it did not change since.
