@@ -35,12 +35,12 @@ const COPY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The kernel's door of one mount.
 pub struct Front {
-    fs: FileSystem,
-    calls: Calls,
+    pub(super) fs: FileSystem,
+    pub(super) calls: Calls,
     backings: Arc<Backings>,
     read_only: bool,
     batch: Arc<Batch>,
-    announced: Announced,
+    pub(super) announced: Announced,
 }
 
 impl Front {
@@ -48,34 +48,6 @@ impl Front {
         let calls = Calls::new(runtime, plan.deadline);
         let (backings, batch) = Default::default();
         Front { fs, calls, backings, read_only: plan.read_only, batch, announced }
-    }
-
-    /// Answers the announcing thread, which asked for something to appear, with what has appeared.
-    fn announce_entry(&self, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        if !self.announced.appears(ino(parent), name) {
-            return reply.error(errno::NOT_OFFERED);
-        }
-        let (fs, name) = (self.fs.clone(), name.to_owned());
-        let work = async move { fs.lookup(ino(parent), &name).await };
-        self.calls.ask(call("announce", parent), work, reply::lookup(reply, self.ttl()));
-    }
-
-    /// Answers the announcing thread, which asked for something to be removed, that it is.
-    fn announce_removal(&self, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        match self.announced.leaves(ino(parent), name) {
-            true => reply.ok(),
-            false => reply.error(errno::NOT_OFFERED),
-        }
-    }
-
-    /// Answers the announcing thread, which touched a file, how that is.
-    fn announce_change(&self, number: INodeNo, reply: ReplyAttr) {
-        if !self.announced.changes(ino(number)) {
-            return reply.error(errno::NOT_OFFERED);
-        }
-        let fs = self.fs.clone();
-        let work = async move { fs.attributes(ino(number), None).await };
-        self.calls.ask(call("announce", number), work, reply::attr(reply, self.ttl()));
     }
 
     /// Gives back a handle that was opened after its caller had stopped waiting.
@@ -91,12 +63,12 @@ impl Front {
         listing::lines(self.fs.clone(), ino(number), handle(fh), offset, self.batch.entries_max())
     }
 
-    fn ttl(&self) -> Duration {
+    pub(super) fn ttl(&self) -> Duration {
         self.fs.kernel_ttl()
     }
 }
 
-fn ino(number: INodeNo) -> Ino {
+pub(super) fn ino(number: INodeNo) -> Ino {
     Ino(number.0)
 }
 
@@ -108,7 +80,7 @@ fn caller(request: &Request) -> Caller {
     Caller { uid: request.uid(), gid: request.gid(), pid: request.pid() }
 }
 
-fn call(name: &'static str, number: INodeNo) -> Call {
+pub(super) fn call(name: &'static str, number: INodeNo) -> Call {
     Call { name, ino: ino(number) }
 }
 
@@ -382,18 +354,7 @@ impl Filesystem for Front {
     }
 
     fn statfs(&self, _: &Request, number: INodeNo, reply: ReplyStatfs) {
-        const BLOCK_BYTES: u32 = 4096;
-        self.calls.guarded(call("statfs", number), || {
-            let space = self.fs.space();
-            let blocks = |bytes: u64| bytes / u64::from(BLOCK_BYTES);
-            // Never 0 blocks: tools take that for a file system that has no space to speak of, and `df` hides it.
-            let total = blocks(space.total_bytes).max(1);
-            let free = blocks(space.free_bytes);
-            // How many more files there may be, nobody knows; enough, so that no tool refuses.
-            let files_free = u64::from(u32::MAX);
-            let files = space.files + files_free;
-            reply.statfs(total, free, free, files, files_free, BLOCK_BYTES, space.name_bytes_max, BLOCK_BYTES);
-        });
+        self.calls.guarded(call("statfs", number), || reply::space(reply, &self.fs.space()));
     }
 
     fn setxattr(

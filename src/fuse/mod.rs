@@ -2,9 +2,10 @@
 //!
 //! No policy in here. `front` decodes and replies, `listing` and `reply` form the answers, `call` decides where a
 //! call runs and how long it may take, `errno` is the only table of error numbers, `failures` writes the log, `notify`
-//! tells the kernel what to forget, `announce` shows what others did to programs that `watchers` finds, on the mount
-//! as `stage` reaches it; `session` mounts.
+//! tells the kernel what to forget, `announce` shows what others did to programs that `watchers` finds: it acts it on the
+//! mount, which `stage` reaches, and is answered by `acting`. `session` mounts.
 
+mod acting;
 mod announce;
 mod attr;
 mod backing;

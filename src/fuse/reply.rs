@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use fuser::{
-    Errno, FileHandle, FopenFlags, ReplyAttr, ReplyCreate, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyWrite, ReplyXattr,
+    Errno, FileHandle, FopenFlags, ReplyAttr, ReplyCreate, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite,
+    ReplyXattr,
 };
 
-use crate::fs::{Attributes, Lookup, Opened};
+use crate::fs::{Attributes, Lookup, Opened, Space};
 use crate::fuse::attr::{GENERATION, absent, file_attr};
 use crate::fuse::backing::Backings;
 use crate::fuse::xattr;
@@ -83,6 +84,19 @@ pub fn created(reply: ReplyCreate, ttl: Duration) -> impl FnOnce(Answer<(Attribu
         }
         Err(e) => reply.error(e),
     }
+}
+
+/// What `statfs` shows.
+pub fn space(reply: ReplyStatfs, space: &Space) {
+    const BLOCK_BYTES: u32 = 4096;
+    let blocks = |bytes: u64| bytes / u64::from(BLOCK_BYTES);
+    // Never 0 blocks: tools take that for a file system that has no space to speak of, and `df` hides it.
+    let total = blocks(space.total_bytes).max(1);
+    let free = blocks(space.free_bytes);
+    // How many more files there may be, nobody knows; enough, so that no tool refuses.
+    let files_free = u64::from(u32::MAX);
+    let files = space.files + files_free;
+    reply.statfs(total, free, free, files, files_free, BLOCK_BYTES, space.name_bytes_max, BLOCK_BYTES);
 }
 
 fn open_flags(opened: &Opened) -> FopenFlags {
