@@ -160,3 +160,70 @@ fn a_file_that_was_never_closed_is_not_sent_in_part() {
         mount.service.expect("half.bin", &noise(100_000, 1), 1);
     }
 }
+
+/// Contents up to this size are kept in the journal, and their spool files never synced.
+const JOURNALED_BYTES_MAX: u64 = 32 << 10;
+
+/// A power loss leaves of a file that was never synced anything: nothing, its name only, other bytes.
+fn lose_what_was_not_synced(mount: &Mount) -> usize {
+    let files = fs::read_dir(mount.state_dir().join("spool")).unwrap().map(|entry| entry.unwrap().path());
+    let small: Vec<_> = files.filter(|path| path.metadata().unwrap().len() <= JOURNALED_BYTES_MAX).collect();
+    for (number, path) in small.iter().enumerate() {
+        match number % 3 {
+            0 => fs::remove_file(path).unwrap(),
+            1 => fs::write(path, "").unwrap(),
+            _ => fs::write(path, noise(700, 7)).unwrap(),
+        }
+    }
+    small.len()
+}
+
+#[test]
+fn a_power_loss_takes_nothing_that_close_accepted() {
+    let mut mount = Setup::options("settle=3600,timeout=10").mount();
+    mount.works("ls > /dev/null");
+    let mut written = BTreeMap::new();
+    for n in 0..60_u64 {
+        let bytes = noise(n as usize * 1_000, n);
+        write_and_close(&mount.path(format!("f{n:02}")), &bytes).unwrap();
+        written.insert(format!("f{n:02}"), bytes);
+    }
+    for n in (0..60_u64).step_by(5) {
+        // Written again, longer or shorter: what was kept of the first time must not come back.
+        let bytes = noise(60_000 - n as usize * 1_000, n + 100);
+        write_and_close(&mount.path(format!("f{n:02}")), &bytes).unwrap();
+        written.insert(format!("f{n:02}"), bytes);
+    }
+    for n in (2..60_u64).step_by(10) {
+        // Grown in place by the same handle, from a small content to a large one, each of them accepted.
+        let path = mount.path(format!("f{n:02}"));
+        let mut file = fs::File::options().append(true).open(&path).unwrap();
+        for seed in [1, 2] {
+            let more = noise(20_000, seed);
+            file.write_all(&more).unwrap();
+            file.sync_all().unwrap();
+            written.get_mut(&format!("f{n:02}")).unwrap().extend(more);
+        }
+    }
+    mount.works("mv f03 renamed; mv f04 f07; printf kept-here > .#lock");
+    let moved = [("f03", "renamed"), ("f04", "f07")].map(|(old, new)| (new.to_owned(), written.remove(old).unwrap()));
+    written.extend(moved);
+    mount.kill();
+    assert!(lose_what_was_not_synced(&mount) > 20);
+    mount.set_options("settle=0.1,timeout=10");
+    mount.start();
+    for (name, bytes) in &written {
+        assert!(fs::read(mount.path(name)).unwrap() == *bytes, "{name} before it is sent");
+    }
+    assert_eq!(mount.works("cat .#lock"), "kept-here");
+    mount.sync();
+    for (name, bytes) in &written {
+        mount.service.expect(name, bytes, 1);
+    }
+    assert_eq!(mount.service.files().len(), written.len());
+    // And once more: what was taken out of the journal is in the spool files for good.
+    mount.kill();
+    mount.start();
+    assert_eq!(mount.works("cat .#lock"), "kept-here");
+    mount.expect_no_panic();
+}

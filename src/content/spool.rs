@@ -49,6 +49,13 @@ impl Spool {
         })
     }
 
+    /// Writes a spool file anew, as the journal has it. Blocks until it is on the disk.
+    pub fn restore(&self, name: &str, content: &[u8]) -> Result<()> {
+        let file = File::options().write(true).create(true).truncate(true).open(self.dir.join(name))?;
+        file.write_all_at(content, 0)?;
+        Ok(file.sync_all()?)
+    }
+
     /// Makes an empty spool file. Errors: `DiskFull`, `LocalIo`.
     pub fn create(&self) -> Result<Arc<SpoolFile>> {
         let name = format!("{:012x}", self.next.fetch_add(1, Ordering::Relaxed));
@@ -80,6 +87,11 @@ impl Spool {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
     }
 
+    /// Names that nothing seemed to refer to any more when their release was begun.
+    pub fn leaving(&self) -> Vec<String> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     /// Something refers to the file (again): a file that is held stays, even if it was released meanwhile.
     pub fn keep(&self, name: &str) {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
@@ -89,11 +101,13 @@ impl Spool {
         }
     }
 
-    /// Releases the file if it was not kept since [`Spool::begin_release`].
-    pub fn finish_release(&self, name: &str) {
-        if self.leaving.lock().unwrap_or_else(PoisonError::into_inner).remove(name) {
+    /// Releases the file if it was not kept since [`Spool::begin_release`]. Answers whether it did.
+    pub fn finish_release(&self, name: &str) -> bool {
+        let leaves = self.leaving.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if leaves {
             self.release(name);
         }
+        leaves
     }
 
     /// Nothing refers to this spool file any more: it is removed once nobody in this process holds it.

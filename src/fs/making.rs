@@ -337,6 +337,7 @@ impl Inner {
         let secured = from.content.as_ref().filter(|_| copy.spool.is_none());
         if let Some(content) = secured {
             self.spool.keep(content.spool.name());
+            state.journaled.remove(content.spool.name());
         }
         state.tree.update(copy.ino, |n| {
             n.remote = None;

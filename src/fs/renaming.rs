@@ -412,6 +412,7 @@ impl Inner {
         let generation = state.changes.new_generation();
         let (spool, size) = (secured.spool.name().to_owned(), secured.size);
         self.spool.keep(&spool);
+        state.journaled.remove(&spool);
         state.tree.update(ino, |n| {
             n.spool = Some(spool.clone());
             n.spool_bytes = size;

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::fs::effects::bound_to;
 use crate::fs::hidden::Hidden;
+use crate::fs::journaled::{Journaled, restore_contents};
 use crate::fs::recent::Recent;
 use crate::fs::reserving;
 use crate::fs::state::{Inner, State};
@@ -53,6 +54,7 @@ impl FileSystem {
         let mut used = store.spool_files()?;
         used.extend(changes.iter().flat_map(|c| c.spool_files()).map(str::to_owned));
         let spool = Spool::open(spool_dir, &used)?;
+        restore_contents(&store, &spool, &used)?;
         let state = State {
             tree,
             changes,
@@ -68,6 +70,7 @@ impl FileSystem {
             notices: BTreeMap::new(),
             space: None,
             walk: Walk::default(),
+            journaled: Journaled::default(),
         };
         let inner = Inner {
             provider,
@@ -82,6 +85,7 @@ impl FileSystem {
             handles: Mutex::default(),
             flights: Mutex::default(),
             wake: Notify::new(),
+            released: Notify::new(),
             invalidate: OnceLock::new(),
         };
         Ok(FileSystem { inner: Arc::new(inner) })
@@ -94,7 +98,8 @@ impl FileSystem {
             self.inner.clone().follow_changes(),
             self.inner.clone().watch_space(),
             self.inner.clone().give_back_reservations(),
-            self.inner.clone().expire_local_files()
+            self.inner.clone().expire_local_files(),
+            self.inner.clone().remove_released()
         );
     }
 

@@ -15,6 +15,7 @@ use crate::content::{Cache, Spool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::handles::Handles;
 use crate::fs::hidden::Hidden;
+use crate::fs::journaled::Journaled;
 use crate::fs::listing::Flights;
 use crate::fs::recent::Recent;
 use crate::fs::reserving::Reservation;
@@ -44,6 +45,8 @@ pub(super) struct Inner {
     pub hidden: Hidden,
     /// Wakes the delivery when there may be something to send.
     pub wake: Notify,
+    /// Wakes the removal of spool files.
+    pub released: Notify,
     pub invalidate: OnceLock<Box<dyn Fn(Invalidation) + Send + Sync>>,
 }
 
@@ -69,6 +72,7 @@ pub(super) struct State {
     pub notices: BTreeMap<&'static str, String>,
     pub space: Option<Quota>,
     pub walk: Walk,
+    pub journaled: Journaled,
 }
 
 impl Inner {
@@ -99,30 +103,6 @@ impl Inner {
         if let Some(invalidate) = self.invalidate.get() {
             invalidations.into_iter().for_each(invalidate);
         }
-    }
-
-    /// Removes spool files that nothing refers to any more. The journal that no longer names them is on the disk first:
-    /// else a crash would leave a journal that names what is gone.
-    pub fn release_later(self: &Arc<Self>, names: Vec<String>) {
-        if names.is_empty() {
-            return;
-        }
-        names.iter().for_each(|name| self.spool.begin_release(name));
-        let durable = self.store.write_durable(Vec::new());
-        let inner = self.clone();
-        tokio::spawn(async move {
-            if let Err(e) = durable.wait().await {
-                return log::debug!("spool files stay until the next start: {e}");
-            }
-            for name in names {
-                let in_tree = inner.store.uses_spool_file(&name).unwrap_or(true);
-                // Under the lock: whoever begins to refer to the file does so, and keeps it, under it too.
-                let mut state = inner.lock();
-                if !in_tree && !state.changes.uses_spool_file(&name) {
-                    inner.spool.finish_release(&name);
-                }
-            }
-        });
     }
 
     pub fn check_writable(&self) -> Result<()> {
@@ -160,6 +140,7 @@ impl State {
     pub fn take_writes(&mut self) -> Vec<crate::store::Write> {
         let mut writes = self.tree.take_writes();
         writes.extend(self.changes.take_writes());
+        writes.extend(self.journaled.take_writes());
         writes
     }
 

@@ -5,6 +5,7 @@
 //! so that a reader never sees less than was written before.
 
 mod changes;
+mod contents;
 mod nodes;
 mod schema;
 mod writer;
@@ -105,9 +106,19 @@ impl Store {
         self.read(nodes::spool_files)
     }
 
-    /// Whether a node refers to this spool file.
-    pub fn uses_spool_file(&self, name: &str) -> Result<bool> {
-        self.read(|c| nodes::uses_spool_file(c, name))
+    /// Those of these spool files that nodes refer to.
+    pub fn used_spool_files(&self, names: &[String]) -> Result<HashSet<String>> {
+        self.read(|c| nodes::used_spool_files(c, names))
+    }
+
+    /// Spool files whose content is kept here, too.
+    pub fn contents(&self) -> Result<Vec<String>> {
+        self.read(contents::names)
+    }
+
+    /// The content of a spool file that is kept here.
+    pub fn content(&self, spool: &str) -> Result<Option<Vec<u8>>> {
+        self.read(|c| contents::of(c, spool))
     }
 
     /// The highest inode number given to something made here.

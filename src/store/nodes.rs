@@ -186,9 +186,15 @@ pub(super) fn spool_files(connection: &Connection) -> Result<HashSet<String>> {
     rows.and_then(|rows| rows.collect()).map_err(sql)
 }
 
-pub(super) fn uses_spool_file(connection: &Connection, name: &str) -> Result<bool> {
-    let statement = connection.prepare_cached("SELECT 1 FROM nodes WHERE spool = ?1 LIMIT 1");
-    statement.and_then(|mut s| s.exists([name])).map_err(sql)
+pub(super) fn used_spool_files(connection: &Connection, names: &[String]) -> Result<HashSet<String>> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM nodes WHERE spool = ?1 LIMIT 1").map_err(sql)?;
+    let mut used = HashSet::new();
+    for name in names {
+        if statement.exists([name]).map_err(sql)? {
+            used.insert(name.clone());
+        }
+    }
+    Ok(used)
 }
 
 /// Numbers given here stay below 2^32; those derived from remote ids lie above (tree/node.rs).

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::sql;
 use crate::error::{ErrorKind, Result, fail};
 
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// `data` columns hold JSON: they are read whole and never searched.
 const TABLES: &str = "
@@ -50,6 +50,9 @@ CREATE TABLE facts (
 /// Since format 2: what stays on this machine is found without looking at what the service has.
 const INDEX_OF_LOCAL: &str = "CREATE INDEX nodes_of_here ON nodes (directory) WHERE remote IS NULL;";
 
+/// Since format 3: small contents are kept with the changes that name them.
+const CONTENTS: &str = "CREATE TABLE contents (spool TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;";
+
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let mut connection = Connection::open(path).map_err(sql)?;
     connection.busy_timeout(Duration::from_secs(10)).map_err(sql)?;
@@ -71,12 +74,12 @@ fn upgrade(connection: &mut Connection, path: &Path) -> Result<()> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
     match version {
         VERSION => Ok(()),
-        0 | 1 => {
+        0..VERSION => {
             let transaction = connection.transaction().map_err(sql)?;
-            if version == 0 {
-                transaction.execute_batch(TABLES).map_err(sql)?;
+            let steps = [TABLES, INDEX_OF_LOCAL, CONTENTS];
+            for step in &steps[version as usize..] {
+                transaction.execute_batch(step).map_err(sql)?;
             }
-            transaction.execute_batch(INDEX_OF_LOCAL).map_err(sql)?;
             transaction.pragma_update(None, "user_version", VERSION).map_err(sql)?;
             transaction.commit().map_err(sql)
         }

@@ -5,10 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
-use super::{ChangeRow, ListingRow, Node, changes, nodes, sql};
+use super::{ChangeRow, ListingRow, Node, changes, contents, nodes, sql};
 use crate::error::{Error, Result};
 use crate::ids::Ino;
 
@@ -35,6 +36,9 @@ pub enum Write {
     RemoveListing(Ino),
     PutChange(Box<ChangeRow>),
     RemoveChange(Ino),
+    /// Keeps the content of a spool file.
+    PutContent(String, Bytes),
+    RemoveContent(String),
     PutAttribute(Ino, String, Vec<u8>),
     RemoveAttribute(Ino, String),
     /// Gives all local attributes of the first node to the second.
@@ -210,6 +214,8 @@ fn apply(transaction: &Transaction, write: &Write) -> Result<()> {
         Write::RemoveListing(dir) => nodes::remove_listing(transaction, *dir),
         Write::PutChange(row) => changes::put(transaction, row),
         Write::RemoveChange(ino) => changes::remove(transaction, *ino),
+        Write::PutContent(spool, bytes) => contents::put(transaction, spool, bytes),
+        Write::RemoveContent(spool) => contents::remove(transaction, spool),
         Write::PutAttribute(ino, name, value) => nodes::put_attribute(transaction, *ino, name, value),
         Write::RemoveAttribute(ino, name) => nodes::remove_attribute(transaction, *ino, name),
         Write::MoveAttributes(from, to) => nodes::move_attributes(transaction, *from, *to),
