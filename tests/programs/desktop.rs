@@ -37,14 +37,14 @@ pub fn in_session(row: &Row, script: &str) -> String {
     row.shell(&SESSION.replace("SCRIPT_TEXT", script))
 }
 
-#[test]
-fn mousepad() {
-    let row = Row::with("mousepad", "letter.txt", b"Dear Bob\n", patient());
+/// Opens the document in an editor with a window, types in front of it, saves and ends the editor; twice.
+fn types_and_saves(program: &'static str, command: &str) {
+    let row = Row::with(program, "letter.txt", b"Dear Bob\n", patient());
     for save in 1..=2 {
         in_session(
             &row,
             &format!(
-                "mousepad letter.txt & editor=$!
+                "{command} letter.txt & editor=$!
                  window letter.txt
                  xdotool key ctrl+Home type 'save {save} '
                  xdotool key ctrl+s
@@ -56,4 +56,15 @@ fn mousepad() {
         assert!(String::from_utf8(bytes).unwrap().starts_with(&format!("save {save} ")));
     }
     row.only_the_document(2);
+}
+
+#[test]
+fn mousepad() {
+    types_and_saves("mousepad", "mousepad");
+}
+
+/// With its swap file beside the document.
+#[test]
+fn kate() {
+    types_and_saves("kate", "kate --new --startanon");
 }

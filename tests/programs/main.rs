@@ -31,6 +31,7 @@ pub const ROWS: &[Program] = &[
     program("emacs", "renames the old one to a backup, writes anew; autosaves, lock"),
     program("emacs, no backups", "in place"),
     program("mousepad", "temporary file, renamed over"),
+    program("kate", "in place; swap file"),
     program("LibreOffice Writer", "lock file, in place from a copy elsewhere"),
     program("LibreOffice Calc", "lock file, in place from a copy elsewhere"),
     program("LibreOffice, save as", "the same, under another name"),
