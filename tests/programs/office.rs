@@ -6,8 +6,8 @@ use crate::row::Row;
 use crate::support::{Setup, run};
 
 /// `office.py KIND DOCUMENT TEXT... [-- COPY]`: opens the document, and for each text changes it and saves; then saves
-/// it as a copy. The office ends with the script.
-const SCRIPT: &str = r#"
+/// it as a copy. The office ends with the script. Before each save it makes the file `$BEGUN`, if that is set.
+pub const SCRIPT: &str = r#"
 import os, subprocess, sys, time, uno
 from com.sun.star.beans import PropertyValue
 kind, document, *texts = sys.argv[1:]
@@ -37,8 +37,9 @@ try:
             open_document.Text.setString(text)
         else:
             open_document.Sheets.getByIndex(0).getCellByPosition(0, 0).setString(text)
+        if 'BEGUN' in os.environ: open(os.environ['BEGUN'], 'w').close()
         open_document.store()
-        subprocess.run(['sh', '-c', os.environ['SYNC']], check=True)
+        subprocess.run(['sh', '-c', os.environ.get('SYNC', 'true')], check=True)
     if copy:
         open_document.storeAsURL(uno.systemPathToFileUrl(os.path.abspath(copy)), ())
     open_document.close(True)
