@@ -167,6 +167,15 @@ fn copy_by_hand(from: &File, to: &File, mut offset: u64) -> io::Result<u64> {
     }
 }
 
+/// Has the kernel begin to write what is in its cache of the file, so that a later sync has less to wait for. Promises
+/// nothing; may block while the disk is busy.
+pub fn begin_to_write_out(file: &File) {
+    // SAFETY: a plain system call on an open descriptor. Offset and length 0: all of the file.
+    if unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) } != 0 {
+        log::trace!("not written out ahead: {}", io::Error::last_os_error());
+    }
+}
+
 /// Writes all pieces, one after the other, from `offset` on: many small ones with one system call.
 pub fn write_pieces_at(file: &File, pieces: &[&[u8]], mut offset: u64) -> io::Result<()> {
     let mut left: Vec<IoSlice> = pieces.iter().flat_map(|p| p.chunks(WRITE_BYTES_MAX)).map(IoSlice::new).collect();

@@ -26,7 +26,13 @@ pub struct SpoolFile {
     path: PathBuf,
     file: File,
     doomed: AtomicBool,
+    /// Bytes written since the kernel was last told to write them out.
+    since_write_out: AtomicU64,
 }
+
+/// After so many bytes the kernel is told to write them out. By itself it begins when a tenth of the memory is full of
+/// them, which would leave all of a large file to the sync at its close.
+const WRITE_OUT_BYTES: u64 = 16 << 20;
 
 impl Spool {
     /// Opens the spool directory, and removes every file that is not among `used`.
@@ -75,7 +81,8 @@ impl Spool {
     }
 
     fn register(&self, name: String, path: PathBuf, file: File) -> Arc<SpoolFile> {
-        let file = Arc::new(SpoolFile { name: name.clone(), path, file, doomed: AtomicBool::new(false) });
+        let (doomed, since_write_out) = (AtomicBool::new(false), AtomicU64::new(0));
+        let file = Arc::new(SpoolFile { name: name.clone(), path, file, doomed, since_write_out });
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, file| file.strong_count() > 0);
         open.insert(name, Arc::downgrade(&file));
@@ -159,7 +166,20 @@ impl SpoolFile {
     }
 
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<()> {
-        Ok(crate::disk::write_pieces_at(&self.file, &[data], offset)?)
+        crate::disk::write_pieces_at(&self.file, &[data], offset)?;
+        self.since_write_out.fetch_add(data.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether enough was written to call [`SpoolFile::begin_to_write_out`]; answers yes once.
+    pub fn is_write_out_due(&self) -> bool {
+        let due = self.since_write_out.load(Ordering::Relaxed) >= WRITE_OUT_BYTES;
+        due && self.since_write_out.swap(0, Ordering::Relaxed) >= WRITE_OUT_BYTES
+    }
+
+    /// Blocks while the disk is busy.
+    pub fn begin_to_write_out(&self) {
+        crate::disk::begin_to_write_out(&self.file);
     }
 
     pub fn set_len(&self, size: u64) -> Result<()> {
@@ -187,5 +207,26 @@ fn remove(path: &Path) {
         && e.kind() != std::io::ErrorKind::NotFound
     {
         log::warn!("{} could not be removed: {e}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_is_written_out_now_and_then_and_a_small_one_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path(), &HashSet::new()).unwrap();
+        let file = spool.create().unwrap();
+        let piece = vec![7; 4 << 20];
+        let mut due = Vec::new();
+        for n in 0..9 {
+            file.write_at(n * piece.len() as u64, &piece).unwrap();
+            due.push(file.is_write_out_due());
+        }
+        assert_eq!(due, [false, false, false, true, false, false, false, true, false]);
+        file.begin_to_write_out();
+        assert_eq!(file.read_at(8 * piece.len() as u64, 10).unwrap(), vec![7; 10]);
     }
 }

@@ -36,6 +36,10 @@ impl Inner {
         self.check_size(offset + data.len() as u64)?;
         let spool = self.writable(&file).await?;
         spool.write_at(offset, &data)?;
+        if spool.is_write_out_due() {
+            let spool = spool.clone();
+            drop(tokio::task::spawn_blocking(move || spool.begin_to_write_out()));
+        }
         let mut state = file.lock();
         state.size = state.size.max(offset + data.len() as u64);
         state.touch();
