@@ -60,3 +60,34 @@ async fn a_closed_store_has_everything() {
     drop(store);
     assert_eq!(Store::open(dir.path()).unwrap().fact("key").unwrap().as_deref(), Some("value"));
 }
+
+/// What a database of an earlier format lacks is added, and what is in it stays.
+#[tokio::test]
+async fn a_database_of_an_earlier_format_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    put(&store, "value");
+    drop(store);
+    let earlier = [(2, "DROP TABLE contents;"), (1, "DROP TABLE contents; DROP INDEX nodes_of_here;")];
+    for (format, differences) in earlier {
+        let connection = rusqlite::Connection::open(dir.path().join("collabfs.sqlite")).unwrap();
+        connection.execute_batch(&format!("{differences} PRAGMA user_version = {format};")).unwrap();
+        drop(connection);
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.fact("key").unwrap().as_deref(), Some("value"), "format {format}");
+        let content = Write::PutContent("spool".into(), "bytes".into());
+        store.write_durable(vec![content]).wait().await.unwrap();
+        assert_eq!(store.content("spool").unwrap().as_deref(), Some(&b"bytes"[..]), "format {format}");
+        assert!(store.local_files(10).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_database_of_a_later_format_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let path = dir.path().join("collabfs.sqlite");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 1000").unwrap();
+    let error = Store::open(dir.path()).err().unwrap();
+    assert!(error.to_string().contains("newer collabfs"), "{error}");
+}

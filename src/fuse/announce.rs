@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
 
 use crate::fs::{Attributes, FileSystem, Invalidation, Lookup, NodeKind};
-use crate::fuse::stage::Stage;
+use crate::fuse::stage::{Act, Stage};
 use crate::fuse::watchers::watched;
 use crate::ids::Ino;
 
@@ -31,14 +31,6 @@ const KEPT_CURRENT_MAX: usize = 64;
 const GHOSTS: u64 = 1 << 62;
 /// A name that nobody else looks up, by which the thread learns that its requests are known as its own.
 const PROBE: &str = ".collabfs-announcer-probe";
-
-/// What happened on the service, as it is done again on the mount.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Act {
-    Appear { parent: Ino, name: String, directory: bool },
-    Leave { parent: Ino, name: String, directory: bool },
-    Change { parent: Ino, name: String, ino: Ino },
-}
 
 /// The queue, and what the thread is about to ask. Cheap to clone.
 #[derive(Clone, Default)]
@@ -61,22 +53,6 @@ struct State {
     waiting: VecDeque<Invalidation>,
     act: Option<Act>,
     closed: bool,
-}
-
-impl Act {
-    pub(super) fn parent(&self) -> Ino {
-        let (Act::Appear { parent, .. } | Act::Leave { parent, .. } | Act::Change { parent, .. }) = self;
-        *parent
-    }
-
-    pub(super) fn name(&self) -> &str {
-        let (Act::Appear { name, .. } | Act::Leave { name, .. } | Act::Change { name, .. }) = self;
-        name
-    }
-
-    fn is_about(&self, parent: Ino, name: &OsStr) -> bool {
-        self.parent() == parent && name == self.name()
-    }
 }
 
 /// What the kernel's door asks about its callers.
@@ -231,7 +207,9 @@ fn act_of(fs: &FileSystem, what: &Invalidation, watched: &HashSet<Ino>) -> Optio
             Some(Act::Appear { parent: *parent, name: name.clone(), directory })
         }
         Invalidation::Deleted { parent, name, directory, .. } if watched.contains(parent) => {
-            Some(Act::Leave { parent: *parent, name: name.clone(), directory: *directory })
+            // Another one may have the name by now, and that one did not leave.
+            let left = fs.kind_of_child(*parent, name).is_none();
+            left.then(|| Act::Leave { parent: *parent, name: name.clone(), directory: *directory })
         }
         Invalidation::Content { ino } => {
             let (parent, name) = fs.place_of(*ino)?;

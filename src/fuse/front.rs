@@ -22,7 +22,7 @@ use crate::fuse::attr::{open_mode, set_time};
 use crate::fuse::backing::Backings;
 use crate::fuse::call::{Call, Calls};
 use crate::fuse::listing::{self, Batch, Line};
-use crate::fuse::session::MountPlan;
+use crate::fuse::plan::MountPlan;
 use crate::fuse::{errno, reply, xattr};
 use crate::ids::{HandleId, Ino};
 

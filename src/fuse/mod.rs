@@ -15,6 +15,7 @@ mod failures;
 mod front;
 mod listing;
 pub mod notify;
+mod plan;
 mod reply;
 pub mod session;
 mod stage;
@@ -22,4 +23,5 @@ mod watchers;
 mod xattr;
 
 pub use notify::Invalidations;
-pub use session::{MountPlan, Session, is_dead};
+pub use plan::MountPlan;
+pub use session::{Session, is_dead};

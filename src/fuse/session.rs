@@ -16,6 +16,7 @@ use crate::fs::FileSystem;
 use crate::fuse::announce::Announced;
 use crate::fuse::front::Front;
 use crate::fuse::notify::Invalidations;
+use crate::fuse::plan::MountPlan;
 use crate::fuse::stage::Stage;
 
 /// Threads that read requests. Most are answered there and then; four keep that going while some touch the disk.
@@ -24,21 +25,6 @@ const THREADS: usize = 4;
 const FILE_SYSTEM_TYPE: &str = "fuse.collabfs";
 /// A far service needs more under way than the kernel's 128 KiB. Only root may set it.
 const READ_AHEAD_KIB: u32 = 1024;
-
-/// How a mount shall be.
-#[derive(Debug, Clone)]
-pub struct MountPlan {
-    pub mountpoint: PathBuf,
-    /// Shown as the source of the mount.
-    pub account: String,
-    pub read_only: bool,
-    /// No program may be started from the mount.
-    pub no_exec: bool,
-    /// Other users may enter; the kernel checks modes for them.
-    pub allow_other: bool,
-    /// The longest time any call takes.
-    pub deadline: Duration,
-}
 
 /// A mounted file system. Dropping it does not unmount.
 pub struct Session {

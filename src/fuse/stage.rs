@@ -1,13 +1,36 @@
 //! The mount as one of its own programs sees it: where changes are announced.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::fuse::announce::Act;
 use crate::ids::Ino;
+
+/// What happened on the service, as it is done again on the mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Act {
+    Appear { parent: Ino, name: String, directory: bool },
+    Leave { parent: Ino, name: String, directory: bool },
+    Change { parent: Ino, name: String, ino: Ino },
+}
+
+impl Act {
+    pub(super) fn parent(&self) -> Ino {
+        let (Act::Appear { parent, .. } | Act::Leave { parent, .. } | Act::Change { parent, .. }) = self;
+        *parent
+    }
+
+    pub(super) fn name(&self) -> &str {
+        let (Act::Appear { name, .. } | Act::Leave { name, .. } | Act::Change { name, .. }) = self;
+        name
+    }
+
+    pub(super) fn is_about(&self, parent: Ino, name: &OsStr) -> bool {
+        self.parent() == parent && name == self.name()
+    }
+}
 
 /// What is reached is certainly on this mount, also when the mount is gone or another lies over it: then nothing is.
 pub(super) struct Stage {
