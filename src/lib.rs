@@ -10,6 +10,7 @@ pub mod disk;
 pub mod error;
 pub mod ids;
 pub mod names;
+pub mod person;
 pub mod secret;
 
 // 2: one HTTP client for every service

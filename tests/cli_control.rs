@@ -111,7 +111,7 @@ impl Home {
         std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
         let (ended, end) = oneshot::channel();
         let daemon = Arc::new(Played { left, lingering, told: Mutex::default(), ended: Mutex::new(Some(ended)) });
-        let served = control::serve(control::bind(&socket).unwrap(), daemon.clone());
+        let served = control::serve(control::bind(&socket).unwrap(), daemon.clone(), std::future::pending());
         tokio::spawn(async move {
             tokio::select! {
                 _ = served => {}

@@ -3,9 +3,10 @@
 use futures::StreamExt;
 
 use crate::cli::args::{CheckArgs, MountArgs};
-use crate::cli::{Environment, Outcome, mount, print_line};
+use crate::cli::{Environment, Outcome, logging, mount, print_line};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Instruments;
+use crate::person;
 use crate::provider::{Capabilities, ListPart, ListRequest, Operation, Provider};
 use crate::services::registry::{self, ServiceOptions};
 
@@ -28,6 +29,9 @@ pub fn run(args: &CheckArgs, environment: &Environment) -> Result<Outcome> {
         state_dir: request.places.state_dir,
         instruments: Instruments::default(),
     };
+    // What the log would say, a person who checks wants to see; and where to sign in.
+    logging::to_stderr(environment.log_filter.as_deref().or(Some("error")));
+    person::heard_by(|text| eprintln!("{text}"));
     let provider = registry::open(&request.account, &options)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     print_line(format!("account {} ({}) at {}", request.account.name, request.account.service, request.account.url));

@@ -13,6 +13,7 @@ use crate::daemon::control::{self, Answer, Request};
 use crate::daemon::{self, MountRequest};
 use crate::error::{ErrorKind, Result, fail};
 use crate::fuse::is_dead;
+use crate::person;
 
 /// A daemon told to end finishes the request that is under way.
 const GIVE_WAY_DEADLINE: Duration = Duration::from_secs(60);
@@ -37,6 +38,8 @@ fn serve(request: MountRequest, readiness: Readiness, environment: &Environment)
         readiness.failed(&e);
         return Err(e);
     }
+    let note = readiness.note();
+    person::heard_by(move |text| note(text));
     let readiness = std::sync::Arc::new(std::sync::Mutex::new(Some(readiness)));
     let take = |slot: &std::sync::Mutex<Option<Readiness>>| slot.lock().ok().and_then(|mut slot| slot.take());
     let slot = readiness.clone();

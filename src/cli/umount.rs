@@ -22,9 +22,12 @@ pub fn run(args: &UmountArgs, environment: &Environment) -> Result<Outcome> {
     let line = ProgressLine::new(&target.account);
     let answer = target.call(&Request::Unmount { now: args.now }, |progress| line.show(&progress));
     drop(line);
+    let mut outcome = Outcome::Success;
     match answer {
         Ok(Answer::Changes(left)) => {
             if !left.is_empty() {
+                // With `--now` that was to be expected.
+                outcome = if args.now { Outcome::Success } else { Outcome::Unfinished };
                 eprintln!("collabfs: {} changes go on at the next mount of {}:", left.len(), target.account);
                 left.iter().for_each(|change| eprintln!("  {change}"));
             }
@@ -35,7 +38,7 @@ pub fn run(args: &UmountArgs, environment: &Environment) -> Result<Outcome> {
         Err(e) => return Err(e),
     }
     wait_until_gone(mountpoint)?;
-    Ok(Outcome::Success)
+    Ok(outcome)
 }
 
 fn clear_dead_mount(mountpoint: &Path) -> Result<()> {

@@ -1,10 +1,11 @@
 //! Going to the background: the command returns when the mount answers, or says why it does not.
 //!
-//! The process forks before it has threads. The parent waits at a pipe for one line from the child: `ok`, or an
-//! error to print. A child that dies closes the pipe, so that the parent never waits for nothing.
+//! The process forks before it has threads. The parent waits at a pipe for lines from the child: notes to print
+//! meanwhile, and then `ok`, or an error to print. A child that dies closes the pipe, so that the parent never waits for
+//! nothing.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,9 @@ use crate::error::{Error, ErrorKind, Result, fail};
 /// The child's own deadlines are shorter; this one is for a child that hangs.
 const READY_DEADLINE: Duration = Duration::from_secs(300);
 const MESSAGE_BYTES_MAX: u64 = 8 << 10;
-const OK: &[u8] = b"ok\n";
+const OK: &str = "ok";
+/// Begins a line that is for the person, and not the end.
+const NOTE: &str = "note: ";
 
 /// Which of the two processes this is.
 pub enum Side {
@@ -58,19 +61,36 @@ impl Waiting {
             let seconds = READY_DEADLINE.as_secs();
             return fail(ErrorKind::TimedOut, format!("the mount was not ready after {seconds} seconds; see the log"));
         }
-        let mut message = Vec::new();
-        (&mut self.pipe).take(MESSAGE_BYTES_MAX).read_to_end(&mut message)?;
-        match &*message {
-            OK => Ok(()),
-            b"" => fail(ErrorKind::Bug, "the daemon died while it started; its log may say why"),
-            message => fail(ErrorKind::Invalid, String::from_utf8_lossy(message).trim_end()),
+        let mut message = String::new();
+        for line in BufReader::new((&mut self.pipe).take(MESSAGE_BYTES_MAX)).lines() {
+            let line = line?;
+            match line.strip_prefix(NOTE) {
+                Some(note) => eprintln!("{note}"),
+                None if line == OK => return Ok(()),
+                None => message.extend([&*line, "\n"]),
+            }
+        }
+        match message.trim_end() {
+            "" => fail(ErrorKind::Bug, "the daemon died while it started; its log may say why"),
+            message => fail(ErrorKind::Invalid, message),
         }
     }
 }
 
 impl Readiness {
+    /// Says things to the person as long as the parent waits.
+    pub fn note(&self) -> impl Fn(&str) + Send + Sync + 'static {
+        let pipe = self.pipe.try_clone();
+        move |text| {
+            if let Ok(mut pipe) = pipe.as_ref() {
+                // Once the parent is gone, the log has it.
+                let _ = pipe.write_all(format!("{NOTE}{}\n", text.replace('\n', " ")).as_bytes());
+            }
+        }
+    }
+
     pub fn ok(self) {
-        self.say(OK);
+        self.say(format!("{OK}\n").as_bytes());
     }
 
     pub fn failed(self, why: &Error) {
@@ -144,6 +164,17 @@ mod tests {
         let (waiting, readiness) = ends();
         readiness.ok();
         waiting.wait().unwrap();
+    }
+
+    #[test]
+    fn what_the_child_notes_is_neither_the_end_nor_an_error() {
+        let (waiting, readiness) = ends();
+        let note = readiness.note();
+        note("open this address");
+        note("and type this code");
+        readiness.ok();
+        waiting.wait().unwrap();
+        note("nobody reads this any more");
     }
 
     #[test]

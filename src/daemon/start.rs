@@ -90,11 +90,16 @@ async fn serve(request: &MountRequest, runtime: &Runtime, ready: Box<dyn FnOnce(
     let told = Arc::downgrade(&mounted);
     fs.on_status(move || told.upgrade().map(|m| format!("{}\n", m.status_now())).unwrap_or_default());
     let working = tokio::spawn(async move { fs.run().await });
-    let listening = tokio::spawn(control::serve(socket, mounted.clone()));
+    let (ending, end) = tokio::sync::oneshot::channel::<()>();
+    let end = async { drop(end.await) };
+    let listening = tokio::spawn(control::serve(socket, mounted.clone(), end));
     log::info!("{} is mounted on {}", account.name, mountpoint.display());
     ready();
     stop::wait(&mounted, options.linger).await;
-    listening.abort();
+    drop(ending);
+    if let Err(e) = listening.await {
+        log::error!("control socket: {e}");
+    }
     working.abort();
     remove_socket(&places.control_socket);
     cache.settle(Duration::from_secs(2));

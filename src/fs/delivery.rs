@@ -238,8 +238,11 @@ impl Inner {
         }
         let from = Located { id: source.id, parent: source.parent, name: now.name, kind: EntryKind::File };
         let created = self.provider.copy(&from, container, name).await?;
-        let after = self.provider.stat(&from.id).await;
-        let same = after.is_ok_and(|after| after.revision == source.revision);
+        let same = match self.provider.stat(&from.id).await {
+            Ok(after) => after.revision == source.revision,
+            // Removed since, which changed nothing of it.
+            Err(e) => e.kind() == ErrorKind::NotFound,
+        };
         // Changed at this very moment: nobody knows which content was copied, so ours follows as a revision.
         let generation = if same { draft.generation } else { 0 };
         Ok(Outcome::Attached {

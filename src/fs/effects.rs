@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, fail};
 use crate::fs::state::{Inner, State};
 use crate::fs::writing::blocking;
 use crate::ids::{Ino, RemoteId, RevisionId};
@@ -107,7 +107,13 @@ fn apply(inner: &Inner, state: &mut State, id: ChangeId, kind: &str, effect: Eff
             state.recent.changed(ino, id.as_ref());
             Ok(())
         }
-        Effect::Vanished { ino } => vanish(state, ino, after),
+        Effect::Vanished { ino } => {
+            vanish(state, ino, after)?;
+            if state.changes.get(ino).is_none() {
+                answer(state, id, fail(ErrorKind::NotFound, "somebody else removed it on the service meanwhile"));
+            }
+            Ok(())
+        }
         Effect::Conflict { ino } => set_beside(inner, state, ino, after),
         Effect::Stands { base, error } => {
             log::warn!("{}: was removed here, but cannot be removed on the service ({error}); it stays", base.name);

@@ -15,7 +15,10 @@ use crate::provider::{Entry, ListPart, ListRequest, Validator};
 use crate::tree::{Invalidation, Listing, Snapshot};
 
 /// Entries of one directory; more are a service that pages without end.
-const ENTRIES_MAX: usize = 2_000_000;
+const ENTRIES_MAX: usize = 250_000;
+
+/// What is known of earlier is not trusted for so long, when it says that a name is missing.
+const PATIENCE_FOR_NEWS: Duration = Duration::from_secs(2);
 
 /// Listings under way, by directory, so that concurrent askers share one.
 pub(super) type Flights = HashMap<Ino, Shared<BoxFuture<'static, Result<()>>>>;
@@ -45,6 +48,16 @@ impl Inner {
                 Err(e) if known && (e.is_offline() || e.is_temporary()) => Ok(()),
                 other => other,
             },
+        }
+    }
+
+    /// Waits a moment for the listing that is to replace an earlier process's.
+    pub(super) async fn listed_by_this_process(self: &Arc<Self>, dir: Ino) {
+        if let Ok(Need::Behind) = self.listing_need(dir)
+            && self.lock().online
+            && tokio::time::timeout(PATIENCE_FOR_NEWS, self.list_shared(dir)).await.is_err()
+        {
+            log::debug!("a directory takes long to list; what it had before is taken for now");
         }
     }
 

@@ -28,6 +28,10 @@ impl Inner {
             return fail(ErrorKind::NameTooLong, "a name has 255 bytes at most");
         }
         self.listed(parent).await?;
+        if self.lock().tree.child(parent, name)?.is_none() {
+            // What was made since an earlier process listed the directory must not be said to be missing.
+            self.listed_by_this_process(parent).await;
+        }
         let mut state = self.lock();
         match state.tree.child(parent, name)? {
             Some(ino) => Ok(Lookup::Found(self.attributes_of(&mut state, ino)?)),

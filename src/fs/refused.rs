@@ -13,7 +13,7 @@ impl Inner {
     /// The service refused: the node goes back to where it was, if that is still free.
     pub fn rename_back(&self, ino: Ino, undo: &Node) -> Result<()> {
         let mut state = self.lock();
-        if ino != undo.ino {
+        if ino != undo.ino || state.tree.is_orphan(ino) || state.tree.node(ino).is_err() {
             return Ok(());
         }
         let told = state.turn_back(ino, undo.parent, &undo.name)?;

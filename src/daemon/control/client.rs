@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result, fail};
 pub fn call(path: &Path, request: &Request, mut on_progress: impl FnMut(Progress)) -> Result<Answer> {
     let mut stream = match socket::connect(path) {
         Ok(stream) => stream,
-        Err(e) if matches!(e.kind(), Io::NotFound | Io::ConnectionRefused) => {
+        Err(e) if matches!(e.kind(), Io::NotFound | Io::ConnectionRefused | Io::ConnectionReset) => {
             return fail(ErrorKind::Offline, format!("no daemon listens at {}; is it mounted?", path.display()));
         }
         Err(e) => return Err(Error::from(e).during("connecting to", path.display())),
@@ -44,6 +44,8 @@ fn read_response(answers: &mut impl BufRead) -> Result<Response> {
             let silence = SILENCE_MAX.as_secs();
             fail(ErrorKind::TimedOut, format!("the daemon said nothing for {silence} seconds; its log may say why"))
         }
+        // It was killed just now.
+        Err(e) if e.kind() == Io::ConnectionReset => fail(ErrorKind::Offline, "the daemon was killed before it answered"),
         Err(e) => Err(e.into()),
     }
 }

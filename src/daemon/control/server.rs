@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::daemon::control::{
     Answer, Control, HEARTBEAT, Progress, REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, Request, Response, SILENCE_MAX,
@@ -18,10 +19,25 @@ const CONNECTIONS_MAX: usize = 16;
 /// A command sends its one line at once.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Serves commands until it is dropped.
-pub async fn serve(listener: UnixListener, control: Arc<dyn Control>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+/// For so long a daemon that ends waits for its last answers to be read.
+const LAST_ANSWERS_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Serves commands until `end` resolves, and then finishes what it was about to answer.
+pub async fn serve(listener: UnixListener, control: Arc<dyn Control>, end: impl Future<Output = ()>) {
     let mut connections = tokio::task::JoinSet::new();
+    tokio::select! {
+        () = accept(&listener, &control, &mut connections) => {}
+        () = end => {}
+    }
+    drop(listener);
+    let last = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_ANSWERS_DEADLINE, last).await.is_err() {
+        log::debug!("control socket: a command did not wait for its answer");
+    }
+}
+
+async fn accept(listener: &UnixListener, control: &Arc<dyn Control>, connections: &mut JoinSet<()>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         // The semaphore is never closed.
         let Ok(slot) = slots.clone().acquire_owned().await else { return };

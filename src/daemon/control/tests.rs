@@ -67,7 +67,7 @@ fn daemon() -> Daemon {
     let long = dir.path().join("d".repeat(120));
     std::fs::create_dir(&long).unwrap();
     let socket = long.join("acme.sock");
-    tokio::spawn(serve(bind(&socket).unwrap(), Arc::new(Echo)));
+    tokio::spawn(serve(bind(&socket).unwrap(), Arc::new(Echo), std::future::pending()));
     Daemon { socket, _dir: dir }
 }
 
@@ -117,7 +117,7 @@ async fn garbage_and_endless_lines_end_the_connection_only() {
     use tokio::io::AsyncWriteExt;
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("s.sock");
-    tokio::spawn(serve(bind(&socket).unwrap(), Arc::new(Echo)));
+    tokio::spawn(serve(bind(&socket).unwrap(), Arc::new(Echo), std::future::pending()));
     for line in [b"{\"request\":\"frobnicate\"}\n".to_vec(), vec![b'x'; REQUEST_BYTES_MAX as usize + 10]] {
         let mut stream = tokio::net::UnixStream::connect(&socket).await.unwrap();
         // The server may hang up before all is written.

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::{Granted, OAuth, PATIENCE};
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::http::Url;
+use crate::person;
 use crate::services::oracle_content::assumptions as assumed;
 
 const CALLBACK_PATH: &str = "/callback";
@@ -27,7 +28,8 @@ impl OAuth {
         let (listener, redirect) = listen(registered).await?;
         let (verifier, state) = (random_text(), random_text());
         let address = self.authorize_url(&redirect, &verifier, &state)?;
-        log::warn!("to sign in {}, open this address in a browser on this machine: {address}", self.account);
+        let account = &self.account;
+        person::tell(&format!("to sign in {account}, open this address in a browser on this machine: {address}"));
         let Ok(code) = tokio::time::timeout(PATIENCE, wait_for_code(&listener, redirect.path(), &state)).await else {
             return fail(ErrorKind::TimedOut, "nobody signed in with the browser in time; try again");
         };

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{ANSWER_BYTES_MAX, Granted, OAuth, PATIENCE};
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::http::Request;
+use crate::person;
 use crate::services::oracle_content::assumptions as assumed;
 use crate::services::oracle_content::model::text_of;
 
@@ -29,11 +30,11 @@ impl OAuth {
     pub(super) async fn by_device(&self) -> Result<Granted> {
         let invitation = self.invite().await?;
         let Invitation { user_code, address, expires, .. } = &invitation;
-        log::warn!(
+        person::tell(&format!(
             "to sign in {}, open {address} in a browser and enter the code {user_code} (good for {} minutes)",
             self.account,
             expires.as_secs().div_ceil(60)
-        );
+        ));
         let give_up = Instant::now() + *expires;
         let mut pause = invitation.poll;
         loop {
