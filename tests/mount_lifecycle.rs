@@ -219,3 +219,23 @@ fn a_first_mount_that_fails_says_why_and_leaves_nothing_in_the_way_of_the_next()
     mounted(&mount);
     assert!(mount.path("").is_dir());
 }
+
+#[test]
+fn a_mount_right_after_an_umount_works_and_umount_says_when_something_is_left() {
+    let mount = Setup::default().unmounted();
+    mounted(&mount);
+    fs::write(mount.path("a.txt"), "a").unwrap();
+    mount.sync();
+    mount.service.fault("upload:400");
+    fs::write(mount.path("refused.txt"), "refused").unwrap();
+    for round in 0..12 {
+        let left = run(mount.collabfs(["umount"]).arg(mount.root()), DEADLINE);
+        assert_eq!(left.code, Some(1), "round {round}: {}", left.output);
+        assert!(left.output.contains("refused.txt"), "round {round}: {}", left.output);
+        mounted(&mount);
+    }
+    mount.service.heal();
+    run(&mut mount.collabfs(["outbox", "retry", "--account", ACCOUNT]), DEADLINE).expect_success();
+    run(mount.collabfs(["umount"]).arg(mount.root()), DEADLINE).expect_success();
+    mount.service.expect("refused.txt", b"refused", 1);
+}

@@ -245,7 +245,7 @@ fn what_others_changed_or_put_in_is_not_removed_with_what_was_seen_here() {
     mount.service.web_user().revise(&in_folder("plan.txt"), b"theirs\n").unwrap();
     mount.service.web_user().create_file(&in_folder("shelf/new.txt"), b"new\n").unwrap();
     mount.service.heal();
-    support::run(&mut mount.collabfs(["outbox", "retry"]), Duration::from_secs(30)).expect_success();
+    support::run(&mut mount.collabfs(["outbox", "retry", "--account", ACCOUNT]), Duration::from_secs(30)).expect_success();
     mount.sync();
     run_refresh(&mount);
     mount.service.expect("plan.txt", b"theirs\n", 2);
@@ -268,7 +268,47 @@ fn a_service_to_which_every_name_is_taken_is_not_asked_for_ever() {
     let asked = mount.service.changes_asked().iter().filter(|request| request.kind == "attach").count();
     assert!(asked <= 5, "{asked} times");
     mount.service.heal();
-    support::run(&mut mount.collabfs(["outbox", "retry"]), Duration::from_secs(30)).expect_success();
+    support::run(&mut mount.collabfs(["outbox", "retry", "--account", ACCOUNT]), Duration::from_secs(30)).expect_success();
     mount.sync();
     assert_eq!(mount.service.files().len(), 1, "{:?}", mount.service.files());
+}
+
+#[test]
+fn renaming_what_somebody_else_removed_says_so_at_once() {
+    let mount = Setup::options("settle=0.1,ttl=60,timeout=20").mount();
+    mount.works("echo a > a.txt; echo b > b.txt; mkdir into");
+    mount.sync();
+    mount.service.web_user().delete(&in_folder("a.txt")).unwrap();
+    mount.service.web_user().delete(&in_folder("b.txt")).unwrap();
+    for (from, to) in [("a.txt", "new.txt"), ("b.txt", "into/b.txt")] {
+        let begun = Instant::now();
+        let error = fs::rename(mount.path(from), mount.path(to)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{from}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "it waited for the deadline");
+        assert!(!mount.path(from).exists() && !mount.path(to).exists());
+    }
+    mount.sync();
+    assert!(mount.service.files().is_empty());
+}
+
+/// What a person renames keeps its history, also when it takes the name of what was renamed away just now.
+#[test]
+fn documents_that_pass_names_on_keep_their_histories() {
+    let mount = Setup::options("settle=0.1,timeout=20").mount();
+    let grace = mount.service.web_user();
+    for name in ["report.txt", "draft.txt"] {
+        grace.create_file(&in_folder(name), format!("first {name}")).unwrap();
+        grace.revise(&in_folder(name), format!("second {name}")).unwrap();
+    }
+    let id = |name: &str| mount.service.file(name).id;
+    let (report, draft) = (id("report.txt"), id("draft.txt"));
+    mount.works("mv report.txt report-2025.txt && mv draft.txt report.txt");
+    mount.sync();
+    assert_eq!((id("report-2025.txt"), id("report.txt")), (report.clone(), draft.clone()));
+    mount.service.expect("report.txt", b"second draft.txt", 2);
+    mount.service.expect("report-2025.txt", b"second report.txt", 2);
+    mount.works("mv report.txt spare.txt && mv report-2025.txt report.txt && mv spare.txt report-2025.txt");
+    mount.sync();
+    assert_eq!((id("report.txt"), id("report-2025.txt")), (report, draft));
+    assert!(mount.service.trash().is_empty(), "{:?}", mount.service.trash());
 }

@@ -34,7 +34,10 @@ pub fn run(args: &UmountArgs, environment: &Environment) -> Result<Outcome> {
         }
         Ok(_) => return unexpected_answer(),
         // It ended before its answer was out, or died: what it accepted is safe on disk.
-        Err(e) if e.kind() == ErrorKind::Offline => clear_dead_mount(mountpoint)?,
+        Err(e) if e.kind() == ErrorKind::Offline => {
+            eprintln!("collabfs: the daemon did not say what is left; what it was given goes on at the next mount");
+            clear_dead_mount(mountpoint)?;
+        }
         Err(e) => return Err(e),
     }
     wait_until_gone(mountpoint)?;

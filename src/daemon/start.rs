@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
@@ -26,6 +26,8 @@ use crate::store::{Store, Write};
 const WORKERS: usize = 4;
 /// Every call from the kernel ends by itself before this much after the mount's timeout.
 const CALL_MARGIN: Duration = Duration::from_secs(5);
+/// A daemon that nobody can ask any more is gone within this time.
+const ENDING_DEADLINE: Duration = Duration::from_secs(8);
 /// Remembered of the last successful sign-in.
 const USER: &str = "user";
 const IDENTITY: &str = "account";
@@ -44,13 +46,17 @@ pub fn mount(request: MountRequest, ready: Box<dyn FnOnce() + Send>) -> Result<(
     result
 }
 
-/// Two daemons on one account's state would send everything twice.
+/// Two daemons on one account's state would send everything twice. One whose mount is gone already may be just ending.
 fn lock(request: &MountRequest) -> Result<File> {
     let path = request.places.state_dir.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-    // SAFETY: a plain system call on a descriptor that is open.
-    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
-        return Ok(file);
+    let end = Instant::now() + ENDING_DEADLINE;
+    while Instant::now() < end {
+        // SAFETY: a plain system call on a descriptor that is open.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+            return Ok(file);
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
     let account = &request.account.name;
     fail(ErrorKind::Locked, format!("another daemon serves the account {account}; unmount it first (collabfs umount)"))

@@ -289,10 +289,14 @@ impl State {
 }
 
 fn path_of(tree: &mut Tree, change: &Change) -> String {
-    match tree.node(change.ino) {
-        Ok(_) => tree.path(change.ino),
-        // Removed here: the name that the service still has.
-        Err(_) => change.base.as_ref().map_or_else(String::new, |b| b.name.clone()),
+    let is_there = !tree.is_orphan(change.ino) && tree.node(change.ino).is_ok();
+    match is_there {
+        true => tree.path(change.ino),
+        // Removed here: the name that the service still has. Or it lost its directory there: the name it was to have.
+        false => {
+            let wanted = change.place().map(|place| place.name.clone());
+            change.base.as_ref().map(|b| b.name.clone()).or(wanted).unwrap_or_default()
+        }
     }
 }
 

@@ -349,6 +349,8 @@ impl Inner {
         self.wake.notify_one();
         let Some(answer) = answer.filter(|_| self.lock().online) else { return Ok(()) };
         match tokio::time::timeout(self.options.timeout, answer).await {
+            // What somebody else holds, they may hold for long.
+            Ok(Ok(Err(e))) if e.kind() == ErrorKind::Locked => Err(e),
             Ok(Ok(Err(e))) if !e.is_temporary() && e.kind() != ErrorKind::SignedOut => Err(e),
             _ => Ok(()),
         }

@@ -153,10 +153,18 @@ fn answer(state: &mut State, id: ChangeId, result: Result<()>) {
 
 /// One line a person can act on, once per failure and not once per try.
 fn report(state: &mut State, ino: Ino, kind: &str, error: &Error) {
-    let path = state.changes.get(ino).and_then(|c| c.place().cloned());
-    let path = match path {
-        Some(place) => format!("{}/{}", state.tree.path(place.parent), place.name),
-        None => state.tree.path(ino),
+    let (place, base) = match state.changes.get(ino) {
+        Some(change) => (change.place().cloned(), change.base.clone()),
+        None => (None, None),
+    };
+    let path = match (place, base) {
+        (Some(place), _) => format!("{}/{}", state.tree.path(place.parent), place.name),
+        // Removed here: where the service has it.
+        (None, Some(base)) => match state.tree.node_of(&base.parent) {
+            Ok(Some(dir)) => format!("{}/{}", state.tree.path(dir), base.name),
+            _ => base.name,
+        },
+        (None, None) => state.tree.path(ino),
     };
     match state.changes.get(ino).map(|c| (c.attempts, c.needs_person())) {
         Some((_, true)) => log::warn!("{kind} {path}: {error}; kept, see `collabfs outbox`"),

@@ -168,6 +168,10 @@ impl Inner {
             let mut state = self.lock();
             state.changes.forget(ino);
             state.tree.remove(ino, false)?;
+            if e.kind() == ErrorKind::Exists {
+                // Somebody else's, which is to be seen.
+                state.tree.expire(parent)?;
+            }
             self.commit(&mut state);
             return Err(e);
         }

@@ -204,7 +204,8 @@ impl Inner {
         // A document that gets the name of a removed one stays itself: somebody wanted the other one to go.
         let goes = source.remote.is_none() || self.check_operation(&source, Operation::Delete, "remove this").is_ok();
         let is_revision = |moved: Ino| source.remote.is_none() || self.lock().tree.node(moved).is_ok();
-        let tunnel = tunnel.filter(|moved| goes && moved.ino != source.ino && is_revision(moved.ino));
+        let is_new = self.is_new_here(&source);
+        let tunnel = tunnel.filter(|moved| is_new && goes && moved.ino != source.ino && is_revision(moved.ino));
         if let Some(moved) = tunnel {
             let secured = self.secure(&source).await?;
             let mut state = self.lock();
@@ -239,6 +240,14 @@ impl Inner {
             self.commit(&mut state);
         }
         Ok(if unsent || backup { Then::Nothing } else { Then::Ask(source.ino) })
+    }
+
+    /// Whether the file may be what a program has just saved: a document that has been on the service for longer, and gets
+    /// another one's name, is renamed by a person, and keeps its history.
+    fn is_new_here(&self, node: &Node) -> bool {
+        let made = node.local.created_ns.map(|_| node.created());
+        let age = made.map(|at| at.elapsed().unwrap_or_default());
+        node.remote.is_none() || age.is_some_and(|age| age <= self.options.tunnel)
     }
 
     /// A service file gets a name that stays on this machine.

@@ -45,7 +45,9 @@ fn read_response(answers: &mut impl BufRead) -> Result<Response> {
             fail(ErrorKind::TimedOut, format!("the daemon said nothing for {silence} seconds; its log may say why"))
         }
         // It was killed just now.
-        Err(e) if e.kind() == Io::ConnectionReset => fail(ErrorKind::Offline, "the daemon was killed before it answered"),
+        Err(e) if e.kind() == Io::ConnectionReset => {
+            fail(ErrorKind::Offline, "the daemon was killed before it answered")
+        }
         Err(e) => Err(e.into()),
     }
 }

@@ -119,9 +119,15 @@ impl OracleContent {
             ErrorKind::Unsupported if place.is_folder() => {
                 fail(ErrorKind::CrossDevice, "the service cannot move folders, only copy what is in them")
             }
-            ErrorKind::NotFound if self.look_at(place).await.is_ok() => {
-                fail(ErrorKind::Invalid, "the folder where it shall go is not on the service any more")
-            }
+            ErrorKind::NotFound if self.look_at(place).await.is_ok() => match self.look_at(to).await {
+                // Both are there: it is the call that is not.
+                Ok(_) if place.is_folder() => fail(
+                    ErrorKind::CrossDevice,
+                    "the service has no call that moves folders; only what is in them can be copied",
+                ),
+                Ok(_) => fail(ErrorKind::Unsupported, "the service has no call that moves files"),
+                Err(_) => fail(ErrorKind::Invalid, "the folder where it shall go is not on the service any more"),
+            },
             _ => Err(self.held_or(error, place).await),
         }
     }

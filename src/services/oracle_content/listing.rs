@@ -8,7 +8,7 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::http::{Request, path};
 use crate::ids::RemoteId;
-use crate::provider::{Entry, EntryKind, ListPart, Version};
+use crate::provider::{Entry, EntryKind, ListPart, Operation, Version};
 use crate::services::oracle_content::OracleContent;
 use crate::services::oracle_content::assumptions as assumed;
 use crate::services::oracle_content::model::{Item, Page, Person};
@@ -157,6 +157,10 @@ impl OracleContent {
     pub(super) async fn entry(&self, item: &Item) -> Result<Entry> {
         let mut entry = item.entry();
         entry.offers = self.abilities.of(entry.kind);
+        if entry.kind == EntryKind::File && entry.name.contains(assumed::FILE_NAME_FORBIDDEN) {
+            // A new version is sent under this name, which cannot stand in its form.
+            entry.offers = entry.offers.without(Operation::Revise);
+        }
         if entry.kind == EntryKind::File {
             self.seen.note(&item.place.id, SeenFile { name: entry.name.clone(), version: item.version() });
             entry.reserved_by = self.held_by_other(item).await?.map(|person| person.name);

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::error::{Advice, Error, ErrorKind, Result};
-use crate::http::{HeaderName, Response, StatusTable};
+use crate::error::{Advice, Error, ErrorKind, Result, fail};
+use crate::http::{HeaderName, Response, StatusCode, StatusTable};
 use crate::services::oracle_content::assumptions as assumed;
 use crate::services::oracle_content::model::text_of;
 
@@ -12,7 +12,7 @@ const TRACE_ID: HeaderName = HeaderName::from_static("x-oracle-dms-ecid");
 /// Characters of the service's sentence that are shown.
 const MESSAGE_CHARS_MAX: usize = 300;
 
-/// The JSON of a successful answer; `Null` where it has no body.
+/// The JSON object of a successful answer (every page shows one); `Null` for a 204.
 ///
 /// Errors: those of its status; `Server` (not to be repeated) for a 200 whose `errorCode` is not 0, since
 /// `errorMessage` is filled on success too; `Protocol` when it is no JSON, unclear after a change.
@@ -20,10 +20,13 @@ pub fn answer(response: Response, table: StatusTable) -> Result<Value> {
     if !response.status.is_success() {
         return Err(refusal(&response, table));
     }
-    if response.bytes().iter().all(u8::is_ascii_whitespace) {
+    if response.status == StatusCode::NO_CONTENT {
         return Ok(Value::Null);
     }
     let value: Value = response.json()?;
+    if !value.is_object() {
+        return fail(ErrorKind::Protocol, "the service's answer says neither yes nor no");
+    }
     match value.get("errorCode").and_then(text_of).as_deref() {
         None | Some("" | "0") => Ok(value),
         Some(_) => {
