@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use collabfs::demo::DemoOptions;
 use support::service::{FOLDER, PROJECT};
 use support::{ACCOUNT, Mount, Ran, Setup, run};
 
@@ -238,4 +239,26 @@ fn a_mount_right_after_an_umount_works_and_umount_says_when_something_is_left() 
     run(&mut mount.collabfs(["outbox", "retry", "--account", ACCOUNT]), DEADLINE).expect_success();
     run(mount.collabfs(["umount"]).arg(mount.root()), DEADLINE).expect_success();
     mount.service.expect("refused.txt", b"refused", 1);
+}
+
+/// The demo's person agrees between two polls, so that only the invitation has to be seen.
+#[test]
+fn who_signs_in_by_a_code_is_shown_where_by_check_and_by_a_first_mount() {
+    let demo = DemoOptions { seed_samples: false, ..DemoOptions::new("oracle-content") };
+    for command in ["check", "mount"] {
+        let mount = Setup { demo: demo.clone(), ..Setup::default() }.unmounted();
+        let account = fs::read_to_string(mount.config_file()).unwrap();
+        let lines = account.lines().filter(|line| !line.starts_with("username") && !line.starts_with("password"));
+        let by_device = lines.chain(["grant = \"device\""]).collect::<Vec<_>>().join("\n");
+        fs::write(mount.config_file(), by_device).unwrap();
+        let ran = match command {
+            "mount" => in_background(&mount, ""),
+            _ => {
+                let mut check = mount.collabfs(["check", ACCOUNT]);
+                run(check.arg("--config").arg(mount.config_file()).arg("--state-dir").arg(mount.state_dir()), DEADLINE)
+            }
+        };
+        assert!(ran.succeeded(), "{command}: {}", ran.output);
+        assert!(ran.output.contains("/device in a browser and enter the code"), "{command}: {}", ran.output);
+    }
 }

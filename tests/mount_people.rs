@@ -245,7 +245,8 @@ fn what_others_changed_or_put_in_is_not_removed_with_what_was_seen_here() {
     mount.service.web_user().revise(&in_folder("plan.txt"), b"theirs\n").unwrap();
     mount.service.web_user().create_file(&in_folder("shelf/new.txt"), b"new\n").unwrap();
     mount.service.heal();
-    support::run(&mut mount.collabfs(["outbox", "retry", "--account", ACCOUNT]), Duration::from_secs(30)).expect_success();
+    support::run(&mut mount.collabfs(["outbox", "retry", "--account", ACCOUNT]), Duration::from_secs(30))
+        .expect_success();
     mount.sync();
     run_refresh(&mount);
     mount.service.expect("plan.txt", b"theirs\n", 2);
@@ -268,7 +269,8 @@ fn a_service_to_which_every_name_is_taken_is_not_asked_for_ever() {
     let asked = mount.service.changes_asked().iter().filter(|request| request.kind == "attach").count();
     assert!(asked <= 5, "{asked} times");
     mount.service.heal();
-    support::run(&mut mount.collabfs(["outbox", "retry", "--account", ACCOUNT]), Duration::from_secs(30)).expect_success();
+    support::run(&mut mount.collabfs(["outbox", "retry", "--account", ACCOUNT]), Duration::from_secs(30))
+        .expect_success();
     mount.sync();
     assert_eq!(mount.service.files().len(), 1, "{:?}", mount.service.files());
 }
