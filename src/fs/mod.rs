@@ -191,7 +191,9 @@ impl FileSystem {
         }
     }
 
+    /// What was removed or renamed in it stands from now on, whatever comes: see [`crate::outbox::Change::provisional`].
     pub async fn sync_dir(&self, _handle: HandleId) -> Result<()> {
+        self.inner.lock().changes.confirm_all();
         self.inner.kept().await
     }
 

@@ -54,6 +54,8 @@ struct State {
     generation: u64,
     /// Sign-ins refused in a row.
     refusals: u32,
+    /// The service refused a token that it had just given. Once that may be a slip, and another one is asked for.
+    fresh_refused: bool,
     now: Now,
 }
 
@@ -78,7 +80,7 @@ impl BearerToken {
 
     /// As [`BearerToken::new`], for services that want the token elsewhere: a session's cookie, say.
     pub fn in_header(source: impl TokenSource, header: HeaderName, scheme: &'static str) -> BearerToken {
-        let state = State { generation: 0, refusals: 0, now: Now::Nothing };
+        let state = State { generation: 0, refusals: 0, fresh_refused: false, now: Now::Nothing };
         BearerToken { source: Arc::new(source), header, scheme, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -86,6 +88,7 @@ impl BearerToken {
     pub fn forget(&self) {
         let mut state = self.state();
         state.refusals = 0;
+        state.fresh_refused = false;
         state.now = Now::Nothing;
     }
 
@@ -167,7 +170,8 @@ impl Authorizer for BearerToken {
             if let Now::Held(held) = &state.now
                 && held.credentials.generation == used.generation
             {
-                if !held.taken.load(std::sync::atomic::Ordering::Relaxed) {
+                let taken = held.taken.load(std::sync::atomic::Ordering::Relaxed);
+                if !taken && std::mem::replace(&mut state.fresh_refused, true) {
                     let text = "the service refuses a token that it has just given; sign in again";
                     state.fail_for(Error::new(ErrorKind::SignedOut, text), TOKEN_REFUSAL_KEPT);
                     return Ok(false);
@@ -185,6 +189,7 @@ impl Authorizer for BearerToken {
         {
             held.taken.store(true, std::sync::atomic::Ordering::Relaxed);
             state.refusals = 0;
+            state.fresh_refused = false;
         }
     }
 }
@@ -252,13 +257,15 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_refused_at_its_first_use_is_not_renewed_for_ever() {
+    async fn a_token_refused_at_its_first_use_is_renewed_once_and_not_for_ever() {
         let source = Counting::default();
         let token = BearerToken::new(source.clone());
         let first = ask(&token).await.unwrap();
-        assert!(!token.refused(&first).await.unwrap());
+        assert!(token.refused(&first).await.unwrap());
+        let second = ask(&token).await.unwrap();
+        assert!(!token.refused(&second).await.unwrap());
         assert_eq!(ask(&token).await.err().unwrap().kind(), ErrorKind::SignedOut);
-        assert_eq!(source.asked.load(Ordering::SeqCst), 1);
+        assert_eq!(source.asked.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test(start_paused = true)]
