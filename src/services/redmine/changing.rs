@@ -122,6 +122,10 @@ impl Redmine {
         self.forget(&container);
         match answer {
             Err(error) if error.is_unclear() && !self.is_there(entry).await? => Ok(()),
+            // Its number is somebody else's file by now.
+            Err(error) if error.kind() == ErrorKind::Denied && !self.is_there(entry).await? => {
+                fail(ErrorKind::NotFound, "it is not on the service any more")
+            }
             answer => answer.map(|_| ()),
         }
     }
