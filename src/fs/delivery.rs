@@ -18,6 +18,9 @@ use crate::outbox::{Base, Change, ChangeId, Draft, Hurry, Outcome, Phase, Sent, 
 use crate::provider::{AttachItem, Content, EntryKind, Located, ReadTarget, StagedAsset};
 use crate::store::Durable;
 
+/// What became of a change that somebody waits for.
+pub(super) type ExpectedAnswer = oneshot::Receiver<Result<()>>;
+
 /// What one request needs to know, taken under the lock before it goes out.
 struct Job {
     step: Step,
@@ -344,7 +347,13 @@ impl Inner {
     /// Waits for the service's answer to what was done to this node, at most for the mount's timeout. No answer in
     /// time, or a service that cannot be asked, is no error: the journal has it, and it goes on.
     pub async fn answered(self: &Arc<Self>, ino: Ino) -> Result<()> {
-        let (answer, durable) = self.ask(ino);
+        let answer = self.lock().expect_answer(ino);
+        self.await_answer(answer).await
+    }
+
+    /// The same for an answer that was expected since the change was made: it may have come already.
+    pub async fn await_answer(self: &Arc<Self>, answer: Option<ExpectedAnswer>) -> Result<()> {
+        let durable = self.commit_durable(&mut self.lock());
         durable.wait().await?;
         self.wake.notify_one();
         let Some(answer) = answer.filter(|_| self.lock().online) else { return Ok(()) };
@@ -356,25 +365,13 @@ impl Inner {
         }
     }
 
-    /// Puts the node's change in front and listens for its answer. No answer will come soon when its directory has to
-    /// be made first, and that failed so far.
-    fn ask(&self, ino: Ino) -> (Option<oneshot::Receiver<Result<()>>>, Durable) {
-        let mut state = self.lock();
-        let durable = self.commit_durable(&mut state);
-        let Some(change) = state.changes.get(ino) else { return (None, durable) };
-        if change.place().is_some_and(|p| p.parent_id.is_none()) {
-            return (None, durable);
-        }
-        let id = change.id;
-        let (answer, answered) = oneshot::channel();
-        state.waiters.entry(id).or_default().push(answer);
-        state.hurried.insert(ino);
-        (Some(answered), durable)
-    }
-
     /// Waits until the file's content is on the service, and fails when that fails.
     pub async fn delivered(self: &Arc<Self>, ino: Ino) -> Result<()> {
-        let (Some(answer), _) = self.ask(ino) else { return Ok(()) };
+        let (answer, _durable) = {
+            let mut state = self.lock();
+            (state.expect_answer(ino), self.commit_durable(&mut state))
+        };
+        let Some(answer) = answer else { return Ok(()) };
         self.wake.notify_one();
         match tokio::time::timeout(self.options.timeout, answer).await {
             Ok(Ok(result)) => result,
@@ -383,6 +380,22 @@ impl Inner {
                 fail(ErrorKind::TimedOut, "the service did not take the content in time; it is kept and sent later")
             }
         }
+    }
+}
+
+impl State {
+    /// Puts the node's change in front and listens for its answer, from this moment on. `None` when no answer will come
+    /// soon, since its directory has to be made first, and that failed so far.
+    pub fn expect_answer(&mut self, ino: Ino) -> Option<ExpectedAnswer> {
+        let change = self.changes.get(ino)?;
+        if change.place().is_some_and(|p| p.parent_id.is_none()) {
+            return None;
+        }
+        let id = change.id;
+        let (answer, answered) = oneshot::channel();
+        self.waiters.entry(id).or_default().push(answer);
+        self.hurried.insert(ino);
+        Some(answered)
     }
 }
 

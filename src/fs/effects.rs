@@ -134,7 +134,8 @@ fn apply(inner: &Inner, state: &mut State, id: ChangeId, kind: &str, effect: Eff
                 after.invalidations.extend(told);
                 return Ok(());
             }
-            report(state, ino, kind, &error);
+            let awaited = state.waiters.contains_key(&id);
+            report(state, ino, kind, &error, awaited);
             if !error.is_temporary() {
                 state.hurried.remove(&ino);
             }
@@ -152,7 +153,7 @@ fn answer(state: &mut State, id: ChangeId, result: Result<()>) {
 }
 
 /// One line a person can act on, once per failure and not once per try.
-fn report(state: &mut State, ino: Ino, kind: &str, error: &Error) {
+fn report(state: &mut State, ino: Ino, kind: &str, error: &Error, awaited: bool) {
     let (place, base) = match state.changes.get(ino) {
         Some(change) => (change.place().cloned(), change.base.clone()),
         None => (None, None),
@@ -167,6 +168,8 @@ fn report(state: &mut State, ino: Ino, kind: &str, error: &Error) {
         (None, None) => state.tree.path(ino),
     };
     match state.changes.get(ino).map(|c| (c.attempts, c.needs_person())) {
+        // Whoever waits is told, and it is undone.
+        Some((_, true)) if awaited => log::info!("{kind} {path}: {error}"),
         Some((_, true)) => log::warn!("{kind} {path}: {error}; kept, see `collabfs outbox`"),
         Some((attempts, false)) if attempts <= 1 => log::warn!("{kind} {path}: {error}; will be tried again"),
         _ => log::debug!("{kind} {path}: {error}"),

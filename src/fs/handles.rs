@@ -3,6 +3,9 @@
 //! All handles of one file share one [`OpenFile`], so that what one writes another reads. It holds the content of one
 //! revision, or a spool file from the first write on. When the service's content changes while nobody writes, later
 //! opens get a new `OpenFile`; the handles that are open go on with the revision they began with.
+//!
+//! The kernel has one size and one set of pages for a file. They are those of the revision that was opened first, as
+//! long as it is open; handles of a later one are read past the pages.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -29,9 +32,17 @@ pub(super) enum Handle {
 pub(super) struct Handles {
     open: HashMap<HandleId, Handle>,
     files: HashMap<Ino, Arc<OpenFile>>,
+    /// Of each open file, whose content the kernel's size and pages are.
+    paged: HashMap<Ino, Arc<OpenFile>>,
     /// What the kernel last got of each file.
     seen: LruCache<Ino, ContentTag>,
     last: u64,
+}
+
+/// Size of a revision that is open.
+pub(super) struct HeldSize {
+    pub revision: RevisionId,
+    pub bytes: u64,
 }
 
 /// Tells contents of one file apart.
@@ -75,7 +86,8 @@ pub(super) enum Body {
 
 impl Default for Handles {
     fn default() -> Self {
-        Handles { open: HashMap::new(), files: HashMap::new(), seen: LruCache::new(SEEN_MAX), last: 0 }
+        let (open, files, paged) = Default::default();
+        Handles { open, files, paged, seen: LruCache::new(SEEN_MAX), last: 0 }
     }
 }
 
@@ -118,6 +130,33 @@ impl Handles {
         }
     }
 
+    /// Whether the kernel may keep pages of this content: not while an earlier revision is open.
+    pub fn take_pages(&mut self, file: &Arc<OpenFile>) -> bool {
+        let other = self.paged.get(&file.ino).filter(|owner| !Arc::ptr_eq(owner, file));
+        if other.is_some_and(|owner| owner.revision().is_some() && owner.revision() != file.revision()) {
+            return false;
+        }
+        self.paged.insert(file.ino, file.clone());
+        true
+    }
+
+    /// The last handle of this file is closed. The revision that the kernel's size and pages were of, if they were its.
+    pub fn leave_pages(&mut self, file: &Arc<OpenFile>) -> Option<RevisionId> {
+        let is_owner = self.paged.get(&file.ino).is_some_and(|owner| Arc::ptr_eq(owner, file));
+        is_owner.then(|| self.paged.remove(&file.ino))??.revision()
+    }
+
+    /// The open revision that the kernel's pages are of, and its size: as long as it is open, that is the file's size.
+    pub fn held(&self, ino: Ino) -> Option<HeldSize> {
+        let owner = self.paged.get(&ino)?;
+        Some(HeldSize { revision: owner.revision()?, bytes: owner.lock().size })
+    }
+
+    /// The same of all open files.
+    pub fn all_held(&self) -> HashMap<Ino, HeldSize> {
+        self.paged.keys().filter_map(|ino| Some((*ino, self.held(*ino)?))).collect()
+    }
+
     /// Whether the kernel's pages of the file are of this content; from now on they are.
     pub fn saw(&mut self, ino: Ino, tag: ContentTag) -> bool {
         self.seen.put(ino, tag.clone()).is_some_and(|before| before == tag)
@@ -140,6 +179,12 @@ impl OpenFile {
             copy_of: None,
         };
         Arc::new(OpenFile { ino, turning: tokio::sync::Mutex::default(), state: Mutex::new(state) })
+    }
+
+    /// The revision of the service that is read; `None` for content on this machine.
+    fn revision(&self) -> Option<RevisionId> {
+        let state = self.lock();
+        state.base.clone().filter(|_| matches!(state.body, Body::Remote(_)))
     }
 
     pub fn lock(&self) -> MutexGuard<'_, OpenState> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{ErrorKind, Result, fail};
-use crate::fs::handles::Handle;
+use crate::fs::handles::{Handle, HeldSize};
 use crate::fs::hidden;
 use crate::fs::state::{Inner, State};
 use crate::fs::types::{Attributes, DirEntry, Lookup, NodeKind, SetAttributes, SetTime};
@@ -32,9 +32,12 @@ impl Inner {
             // What was made since an earlier process listed the directory must not be said to be missing.
             self.listed_by_this_process(parent).await;
         }
-        let mut state = self.lock();
-        match state.tree.child(parent, name)? {
-            Some(ino) => Ok(Lookup::Found(self.attributes_of(&mut state, ino)?)),
+        let found = self.lock().tree.child(parent, name)?;
+        match found {
+            Some(ino) => {
+                let held = self.handles().held(ino);
+                Ok(Lookup::Found(self.attributes_for_kernel(&mut self.lock(), ino, held.as_ref())?))
+            }
             None => Ok(Lookup::Absent),
         }
     }
@@ -52,8 +55,8 @@ impl Inner {
             self.listed(parent).await?;
         }
         let open = self.open_size(ino);
-        let mut state = self.lock();
-        let mut attributes = self.attributes_of(&mut state, ino)?;
+        let held = self.handles().held(ino);
+        let mut attributes = self.attributes_for_kernel(&mut self.lock(), ino, held.as_ref())?;
         if let Some((size, modified)) = open {
             attributes.size_bytes = size;
             if let Some(modified) = modified {
@@ -70,6 +73,18 @@ impl Inner {
         let turning = file.turning.try_lock().is_err();
         let open = file.lock();
         (open.dirty || turning).then_some((open.size, open.modified))
+    }
+
+    /// As [`Inner::attributes_of`], with the size that an open revision has.
+    fn attributes_for_kernel(&self, state: &mut State, ino: Ino, held: Option<&HeldSize>) -> Result<Attributes> {
+        let mut attributes = self.attributes_of(state, ino)?;
+        let node = state.tree.node(ino)?;
+        if let (Some(held), None, Some(remote)) = (held, &node.spool, &node.remote)
+            && remote.revision.as_ref() != Some(&held.revision)
+        {
+            attributes.size_bytes = held.bytes;
+        }
+        Ok(attributes)
     }
 
     pub fn attributes_of(&self, state: &mut State, ino: Ino) -> Result<Attributes> {
@@ -213,9 +228,10 @@ impl Inner {
             let found = rest.filter_map(|(i, (name, ino))| Some(entry(i, name, self.hidden_attributes(*ino).ok()?)));
             return Ok(found.take(entries_max).collect());
         }
+        let held = self.handles().all_held();
         let mut state = self.lock();
-        let found =
-            rest.filter_map(|(i, (name, ino))| Some(entry(i, name, self.attributes_of(&mut state, *ino).ok()?)));
+        let mut attributes = |ino| self.attributes_for_kernel(&mut state, ino, held.get(&ino)).ok();
+        let found = rest.filter_map(|(i, (name, ino))| Some(entry(i, name, attributes(*ino)?)));
         Ok(found.take(entries_max).collect())
     }
 

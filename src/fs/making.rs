@@ -146,7 +146,7 @@ impl Inner {
             return fail(ErrorKind::Exists, format!("{name} exists"));
         }
         let local = self.may_make(parent, &name, EntryKind::Directory)?;
-        let ino = {
+        let (ino, answer) = {
             let mut state = self.lock();
             // A listing may have come in meanwhile.
             if state.tree.child(parent, &name)?.is_some() {
@@ -161,10 +161,11 @@ impl Inner {
                 let place = state.place(parent, &name)?;
                 state.changes.create(ino, true, place, Millis(0));
             }
+            let answer = if local { None } else { state.expect_answer(ino) };
             self.commit(&mut state);
-            ino
+            (ino, answer)
         };
-        if !local && let Err(e) = self.answered(ino).await {
+        if !local && let Err(e) = self.await_answer(answer).await {
             let mut state = self.lock();
             state.changes.forget(ino);
             state.tree.remove(ino, false)?;
@@ -231,7 +232,7 @@ impl Inner {
         self.check_operation(&node, Operation::Delete, "remove this")?;
         let ino = node.ino;
         let open = self.handles().current(ino).is_some();
-        let (durable, sends, rests) = {
+        let (durable, sends, rests, answer) = {
             let mut guard = self.lock();
             let state = &mut *guard;
             let known = state.base_of(ino)?;
@@ -249,8 +250,9 @@ impl Inner {
                     state.changes.await_successor(ino);
                 }
             }
-            let durable = self.commit_durable(state);
-            (durable, state.changes.get(ino).is_some_and(|c| c.base.is_some()), rests)
+            let sends = state.changes.get(ino).is_some_and(|c| c.base.is_some());
+            let answer = if sends && !rests { state.expect_answer(ino) } else { None };
+            (self.commit_durable(state), sends, rests, answer)
         };
         durable.wait().await?;
         let spool = || node.spool.iter().filter(|_| !open).cloned().collect();
@@ -260,7 +262,7 @@ impl Inner {
             self.wake.notify_one();
             return Ok(());
         }
-        match self.answered(ino).await {
+        match self.await_answer(answer).await {
             Ok(()) => {
                 self.release_later(spool());
                 Ok(())

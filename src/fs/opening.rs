@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result, fail};
+use crate::fs::Invalidation;
 use crate::fs::handles::{Body, ContentTag, Handle, Handles, OpenFile};
 use crate::fs::state::Inner;
 use crate::fs::types::{OpenMode, Opened};
@@ -120,9 +121,10 @@ impl Inner {
             }
         };
         let mut handles = self.handles();
-        let keep_cache = handles.saw(file.ino, tag);
+        let paged = handles.take_pages(file);
+        let keep_cache = paged && handles.saw(file.ino, tag);
         let handle = handles.add(Handle::File { file: file.clone(), write });
-        Opened { handle, keep_cache, backing, direct_io: unknown_size }
+        Opened { handle, keep_cache, backing, direct_io: unknown_size || !paged }
     }
 
     pub async fn release(self: &Arc<Self>, handle: HandleId) {
@@ -158,8 +160,14 @@ impl Inner {
         };
         drop(open);
         handles.remove_current(file);
+        let left = handles.leave_pages(file);
         drop(handles);
         let mut state = self.lock();
+        let present = state.tree.node(file.ino).ok().and_then(|node| node.remote.as_ref()?.revision.clone());
+        if left.is_some() && left != present {
+            // Only now the kernel may have the size and the pages of the present revision.
+            self.tell_kernel(vec![Invalidation::Content { ino: file.ino }]);
+        }
         if state.tree.is_orphan(file.ino) {
             state.tree.forget_orphan(file.ino);
             drop(state);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::clock::Millis;
 use crate::content::SpoolFile;
 use crate::error::{ErrorKind, Result, fail};
+use crate::fs::delivery::ExpectedAnswer;
 use crate::fs::handles::Body;
 use crate::fs::state::{Inner, State};
 use crate::fs::types::RenameMode;
@@ -42,7 +43,7 @@ pub(super) struct Secured {
 enum Then {
     Nothing,
     /// The service's answer to this node's change is the caller's.
-    Ask(Ino),
+    Ask(Ino, Option<ExpectedAnswer>),
 }
 
 /// Times that a listing may come in between looking at a name and taking it.
@@ -86,7 +87,7 @@ impl Inner {
         self.wake.notify_one();
         match then {
             Then::Nothing => self.kept().await,
-            Then::Ask(ino) => match self.answered(ino).await {
+            Then::Ask(ino, answer) => match self.await_answer(answer).await {
                 Ok(()) => Ok(()),
                 Err(e) => {
                     self.rename_back(ino, &undo)?;
@@ -191,7 +192,7 @@ impl Inner {
             return Ok(Then::Nothing);
         }
         self.relocate(&mut state, source, *parent, name, Millis(0))?;
-        Ok(Then::Ask(source.ino))
+        Ok(state.ask(source.ino))
     }
 
     /// The new name is free.
@@ -239,7 +240,7 @@ impl Inner {
             state.changes.await_successor(source.ino);
             self.commit(&mut state);
         }
-        Ok(if unsent || backup { Then::Nothing } else { Then::Ask(source.ino) })
+        Ok(if unsent || backup { Then::Nothing } else { state.ask(source.ino) })
     }
 
     /// Whether the file may be what a program has just saved: a document that has been on the service for longer, and gets
@@ -255,7 +256,7 @@ impl Inner {
         if !self.stays_for_now(source, parent, name)? {
             let secured = self.secure(source).await?;
             let ghost = self.leave_service(source, &secured, parent, name)?;
-            return Ok(if self.removals_rest() { Then::Nothing } else { Then::Ask(ghost) });
+            return Ok(if self.removals_rest() { Then::Nothing } else { self.lock().ask(ghost) });
         }
         Ok(Then::Nothing)
     }
@@ -340,10 +341,11 @@ impl Inner {
         if self.options.sync {
             state.hurried.insert(source.ino);
         }
+        let then = if self.options.sync { state.ask(source.ino) } else { Then::Nothing };
         self.commit(state);
         drop(guard);
         self.release_later(target.spool.into_iter().filter(|_| !open).collect());
-        Ok(if self.options.sync { Then::Ask(source.ino) } else { Then::Nothing })
+        Ok(then)
     }
 
     async fn drop_local(self: &Arc<Self>, target: &Node) -> Result<()> {
@@ -477,6 +479,10 @@ impl Inner {
 }
 
 impl State {
+    fn ask(&mut self, ino: Ino) -> Then {
+        Then::Ask(ino, self.expect_answer(ino))
+    }
+
     fn is_inside(&mut self, mut dir: Ino, ancestor: Ino) -> Result<bool> {
         loop {
             if dir == ancestor {
