@@ -262,3 +262,20 @@ fn who_signs_in_by_a_code_is_shown_where_by_check_and_by_a_first_mount() {
         assert!(ran.output.contains("/device in a browser and enter the code"), "{command}: {}", ran.output);
     }
 }
+
+#[test]
+fn what_waits_for_better_credentials_goes_on_at_the_next_mount() {
+    let mount = Setup::default().unmounted();
+    mounted(&mount);
+    fs::write(mount.path("a.txt"), "a").unwrap();
+    mount.sync();
+    mount.service.fault("upload:401");
+    mount.service.fault("token:401");
+    fs::write(mount.path("waits.txt"), "waits").unwrap();
+    eventually("the change is told to wait for a person", || mount.status()["failed"] == 1);
+    mount.service.heal();
+    assert_eq!(run(mount.collabfs(["umount"]).arg(mount.root()), DEADLINE).code, Some(1));
+    mounted(&mount);
+    mount.sync();
+    mount.service.expect("waits.txt", b"waits", 1);
+}

@@ -5,13 +5,13 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use collabfs::demo::DemoOptions;
 use support::service::in_folder;
-use support::{ACCOUNT, Mount, Setup, sha256};
+use support::{ACCOUNT, Mount, Setup, noise, sha256};
 
 /// The daemon of somebody else, on a state of its own, before the same service.
 fn second_mount(first: &Mount, options: &str) -> Mount {
@@ -313,4 +313,41 @@ fn documents_that_pass_names_on_keep_their_histories() {
     mount.sync();
     assert_eq!((id("report.txt"), id("report-2025.txt")), (report, draft));
     assert!(mount.service.trash().is_empty(), "{:?}", mount.service.trash());
+}
+
+/// The kernel has one size and one set of pages for a file, whoever has it open.
+#[test]
+fn an_open_file_is_read_to_its_end_whatever_others_save() {
+    let mount = Setup::options("settle=0.1,ttl=60,timeout=20").mount();
+    let grace = mount.service.web_user();
+    let sizes = [3_200_000, 10, 5_000_000, 3_200_000, 0, 700];
+    let contents: Vec<Vec<u8>> = sizes.iter().zip(1..).map(|(size, seed)| noise(*size, seed)).collect();
+    grace.create_file(&in_folder("big.bin"), contents[0].clone()).unwrap();
+    for pair in contents.windows(2) {
+        let [old, new] = pair else { unreachable!() };
+        let path = mount.path("big.bin");
+        // Wholly here: what is not cannot be had any more after a new revision, and reading it is an error (ESTALE).
+        assert!(fs::read(&path).unwrap() == *old);
+        let mut open = fs::File::open(&path).unwrap();
+        let mut read = vec![0; old.len().min(10)];
+        open.read_exact(&mut read).unwrap();
+        grace.revise(&in_folder("big.bin"), new.clone()).unwrap();
+        run_refresh(&mount);
+        // Whoever opens it now has the new one, also to the end.
+        assert!(fs::read(&path).unwrap() == *new, "{} after {} bytes", new.len(), old.len());
+        assert_eq!(open.metadata().unwrap().len(), old.len() as u64);
+        open.read_to_end(&mut read).unwrap();
+        assert!(read == *old, "{} of {} bytes, or others", read.len(), old.len());
+        assert!(fs::read(&path).unwrap() == *new);
+        drop(open);
+        let end = Instant::now() + Duration::from_secs(10);
+        while fs::metadata(&path).unwrap().len() != new.len() as u64 {
+            assert!(Instant::now() < end, "the size stays that of the closed revision");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(fs::read(&path).unwrap() == *new);
+    }
+    mount.service.forget_requests();
+    mount.sync();
+    assert!(mount.service.changes_asked().is_empty());
 }

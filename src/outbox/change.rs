@@ -101,6 +101,9 @@ pub struct Failure {
     pub since: Millis,
     /// Only a person can go on: by `outbox retry`, `discard` or `export`.
     pub needs_person: bool,
+    /// The credentials were refused: whoever mounts again has renewed them in all likelihood.
+    #[serde(default)]
+    pub signed_out: bool,
 }
 
 /// One difference between the service and us.

@@ -270,6 +270,7 @@ impl Change {
         self.not_before = Millis(now.0 + backoff_ms(self.attempts, error));
         self.attempts = self.attempts.saturating_add(1);
         let since = self.failure.as_ref().map_or(now, |f| f.since);
-        self.failure = Some(Failure { message: error.to_string(), since, needs_person });
+        let signed_out = error.kind() == ErrorKind::SignedOut;
+        self.failure = Some(Failure { message: error.to_string(), since, needs_person, signed_out });
     }
 }

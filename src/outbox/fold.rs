@@ -59,6 +59,10 @@ impl ChangeSet {
                 Phase::Staged { generation, .. } => *generation,
                 _ => 0,
             };
+            if change.failure.as_ref().is_some_and(|failure| failure.signed_out) {
+                (change.failure, change.attempts, change.not_before) = (None, 0, Millis(0));
+                set.touch(ino);
+            }
             let newest = change.draft.as_ref().map_or(0, |d| d.generation);
             set.last_generation = set.last_generation.max(newest).max(sent);
             if change.base.is_some() && change.draft.as_ref().is_some_and(|d| d.unsettled) {
