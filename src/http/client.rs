@@ -61,6 +61,9 @@ pub struct Deadlines {
     pub connect: Duration,
     /// Longest time in which no byte moves.
     pub idle: Duration,
+    /// The same for an upload, whose answer may come long after its last byte: given up too early it is made twice. No
+    /// program waits for it.
+    pub idle_upload: Duration,
     /// Longest time of a small call in all, with its repetitions.
     pub whole: Duration,
 }
@@ -79,6 +82,7 @@ impl Deadlines {
             // A third: a host that does not answer is tried again before the time is over.
             connect: Duration::from_secs(10).min(timeout / 3),
             idle: Duration::from_secs(60).min(timeout),
+            idle_upload: Duration::from_secs(60).min(timeout * 2),
             whole: timeout,
         }
     }
@@ -133,7 +137,7 @@ impl Client {
             Box::new(Retry { waits_max: deadlines.whole }),
             Box::new(Authorize { base: base.clone(), authorizer: authorizer.clone() }),
             Box::new(Pace::new(limits, deadlines.whole)),
-            Box::new(IdleDeadline(deadlines.idle)),
+            Box::new(IdleDeadline { usual: deadlines.idle, upload: deadlines.idle_upload }),
             Box::new(Count(instruments.metrics)),
             Box::new(InjectFaults(instruments.faults)),
         ];

@@ -33,8 +33,8 @@ pub struct FilePart<'a> {
     pub field: &'a str,
     /// Sent as raw UTF-8 between quotes.
     pub file_name: &'a str,
-    /// Adds `filename*` (RFC 5987) for servers that do not take raw UTF-8.
-    pub extended_file_name: bool,
+    /// Added as `filename*` (RFC 5987): for servers that do not take raw UTF-8, and names that quotes cannot hold.
+    pub extended_file_name: Option<&'a str>,
     pub content_type: &'a str,
     pub file: FileBody,
 }
@@ -74,7 +74,7 @@ impl Multipart {
         }
         let (boundary, field, name) = (&self.boundary, part.field, part.file_name);
         let mut disposition = format!("form-data; name=\"{field}\"; filename=\"{name}\"");
-        if part.extended_file_name {
+        if let Some(name) = part.extended_file_name {
             disposition.push_str("; filename*=UTF-8''");
             disposition.extend(utf8_percent_encode(name, NON_ALPHANUMERIC));
         }
@@ -146,7 +146,7 @@ mod tests {
         let part = FilePart {
             field: "file",
             file_name: "Plän.txt",
-            extended_file_name: true,
+            extended_file_name: Some("Plän.txt"),
             content_type: "text/plain",
             file,
         };
@@ -168,7 +168,7 @@ mod tests {
     fn a_name_that_would_break_the_form_is_refused() {
         let file = FileBody { path: "/x".into(), size_bytes: 0, sent_bytes: Default::default() };
         let part =
-            FilePart { field: "f", file_name: "a\"b", extended_file_name: false, content_type: "text/plain", file };
+            FilePart { field: "f", file_name: "a\"b", extended_file_name: None, content_type: "text/plain", file };
         assert_eq!(Multipart::new().file(part).err().unwrap().kind(), ErrorKind::BadName);
         assert_eq!(Multipart::new().text("a\r\nb", "").err().unwrap().kind(), ErrorKind::Invalid);
     }

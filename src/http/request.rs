@@ -174,9 +174,14 @@ impl Request {
         !self.method.is_safe()
     }
 
+    /// Whether a file goes up.
+    pub(super) fn is_upload(&self) -> bool {
+        self.body.is_file()
+    }
+
     /// Whether bytes of any number go up or come down: then only standing still is limited, not the time in all.
     pub(super) fn is_transfer(&self) -> bool {
-        self.answer == Answer::Streamed || self.body.is_file()
+        self.answer == Answer::Streamed || self.is_upload()
     }
 }
 

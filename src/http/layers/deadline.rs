@@ -29,16 +29,20 @@ impl Layer for WholeDeadline {
 }
 
 /// Ends a try in which no byte moved for so long, in either direction.
-pub(crate) struct IdleDeadline(pub(crate) Duration);
+pub(crate) struct IdleDeadline {
+    pub(crate) usual: Duration,
+    pub(crate) upload: Duration,
+}
 
 #[async_trait]
 impl Layer for IdleDeadline {
     async fn send(&self, exchange: &mut Exchange, next: Next<'_>) -> Result<Response> {
         let progress = exchange.progress.clone();
         progress.touch();
+        let longest = if exchange.request.is_upload() { self.upload } else { self.usual };
         let stalled = async {
             loop {
-                let due = progress.last() + self.0;
+                let due = progress.last() + longest;
                 if due <= Instant::now() {
                     return;
                 }
@@ -49,7 +53,7 @@ impl Layer for IdleDeadline {
             outcome = next.send(exchange) => return outcome,
             () = stalled => {}
         }
-        Err(timed_out(exchange, self.0))
+        Err(timed_out(exchange, longest))
     }
 }
 

@@ -126,7 +126,7 @@ impl Api {
         };
         // Neither the part's name nor its type matters: the type was decided by the name in stage 1.
         let (file_name, content_type) = ("file", "application/octet-stream");
-        let part = FilePart { field: &upload.key, file_name, extended_file_name: false, content_type, file };
+        let part = FilePart { field: &upload.key, file_name, extended_file_name: None, content_type, file };
         // The form names its key, so that sending it again writes the same bytes to the same place.
         let request = Request::post("upload", &upload.url).anonymous().repeatable().multipart(form.file(part)?);
         verdict(&self.storage.send(&request).await?)

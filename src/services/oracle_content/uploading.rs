@@ -126,7 +126,7 @@ impl OracleContent {
         let form = form.file(FilePart {
             field: "primaryFile",
             file_name: name,
-            extended_file_name: false,
+            extended_file_name: None,
             content_type: mime.essence_str(),
             file,
         })?;

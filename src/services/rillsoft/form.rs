@@ -15,12 +15,17 @@ pub fn upload_form(name: &str, content: &Content) -> Result<Multipart> {
         sent_bytes: Arc::clone(content.sent_counter()),
     };
     let (file_name, content_type) = (part_file_name(name), content_type(name));
-    let part =
-        FilePart { field: "file", file_name: &file_name, extended_file_name: true, content_type: &content_type, file };
+    let part = FilePart {
+        field: "file",
+        file_name: &file_name,
+        extended_file_name: Some(name),
+        content_type: &content_type,
+        file,
+    };
     Multipart::new().file(part)?.text("name", name)
 }
 
-/// The name as the head of a part can carry it. Where that is not the name itself, the field `name` still has it.
+/// The name as quotes can hold it. Where that is not the name itself, `filename*` and the field `name` still have it.
 fn part_file_name(name: &str) -> String {
     name.chars().map(|c| if c == '"' || c.is_control() { '_' } else { c }).collect()
 }
