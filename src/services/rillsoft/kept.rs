@@ -74,9 +74,8 @@ impl<T: Send + Sync + 'static> Kept<T> {
                 }
             };
             let outcome = flight.await;
-            // What began too early is waited for all the same: two requests at once would not be faster. Its failure
-            // says enough about the service.
-            if outcome.is_err() || Some(asked) >= oldest.max(changed) {
+            // What began too early is waited for all the same: two requests at once would not be faster.
+            if Some(asked) >= oldest.max(changed) || outcome.as_ref().is_err_and(says_enough) {
                 return outcome;
             }
         }
@@ -128,6 +127,12 @@ impl<T: Clone + Send + Sync + 'static> Kept<T> {
             change(Arc::make_mut(&mut newest.list));
         }
     }
+}
+
+/// Whether the failure of a request that began too early spares the next one: without an answer, asking again would only
+/// make the wait longer. What was answered badly then may be answered well now.
+fn says_enough(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Offline | ErrorKind::TimedOut | ErrorKind::RateLimited | ErrorKind::SignedOut)
 }
 
 #[cfg(test)]
@@ -183,6 +188,33 @@ mod tests {
         assert_eq!(*early.unwrap().list, 0);
         assert!(late.into_iter().all(|answer| *answer.unwrap().list == 1));
         assert_eq!(service.asked(), 2);
+    }
+
+    /// Asks while a request is under way that is going to fail so. Returns how many requests that made, and whether it
+    /// succeeded.
+    async fn asked_beside_a_failing_request(kind: ErrorKind) -> (u64, bool) {
+        let (kept, service) = (Kept::default(), Service::default());
+        let failing = kept.within(Duration::ZERO, || {
+            let list = service.list();
+            async move { list.await.and(Err(Error::new(kind, "on purpose"))) }
+        });
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            kept.within(Duration::ZERO, || service.list()).await
+        };
+        let (failed, late) = tokio::join!(failing, late);
+        assert!(failed.is_err());
+        (service.asked(), late.is_ok())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_wants_it_fresh_does_not_get_an_earlier_bad_answer() {
+        assert_eq!(asked_beside_a_failing_request(ErrorKind::Protocol).await, (2, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_twice_for_a_service_that_does_not_answer() {
+        assert_eq!(asked_beside_a_failing_request(ErrorKind::TimedOut).await, (1, false));
     }
 
     #[tokio::test(start_paused = true)]
