@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, Result, fail};
 use crate::fs::effects::bound_to;
 use crate::fs::handles::{Body, OpenFile};
 use crate::fs::hidden;
-use crate::fs::renaming::Secured;
+use crate::fs::securing::Secured;
 use crate::fs::state::{Inner, State};
 use crate::fs::types::{Attributes, Caller, OpenMode, Opened};
 use crate::ids::{Ino, RemoteId};

@@ -8,18 +8,16 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 
 use crate::clock::Millis;
-use crate::content::SpoolFile;
 use crate::error::{ErrorKind, Result, fail};
 use crate::fs::delivery::ExpectedAnswer;
-use crate::fs::handles::Body;
+use crate::fs::securing::Secured;
 use crate::fs::state::{Inner, State};
 use crate::fs::types::RenameMode;
-use crate::fs::writing::blocking;
 use crate::ids::Ino;
 use crate::names::is_backup_of;
-use crate::outbox::{Change, Draft, Heir, Phase};
+use crate::outbox::{Change, Heir, Phase};
 use crate::provider::{EntryKind, Operation};
-use crate::store::{Durable, Node};
+use crate::store::Node;
 
 /// One rename, with everything it has to know.
 struct Renaming {
@@ -31,12 +29,6 @@ struct Renaming {
     source_local: bool,
     /// The new place keeps things on this machine.
     place_local: bool,
-}
-
-/// A node's content on this machine, held so that nobody removes it.
-pub(super) struct Secured {
-    pub spool: Arc<SpoolFile>,
-    pub size: u64,
 }
 
 /// What is left to do when the tree is as it shall be.
@@ -165,10 +157,13 @@ impl Inner {
         if source.parent == *parent {
             return self.check_operation(source, Operation::Rename, "rename this");
         }
-        self.check_operation(source, Operation::Move, "move this")?;
         let into = self.lock().tree.node(*parent)?.clone();
         let operation = if kind == EntryKind::File { Operation::CreateFile } else { Operation::MakeDir };
-        match self.check_operation(&into, operation, "take this") {
+        let moved = self.check_operation(source, Operation::Move, "move this").or_else(|refused| {
+            // What could not be removed after copying would be there twice.
+            self.check_operation(source, Operation::Delete, "move this").and(Err(refused))
+        });
+        match moved.and_then(|()| self.check_operation(&into, operation, "take this")) {
             // `mv` copies then, and says itself what it cannot.
             Err(e) if e.kind() == ErrorKind::Unsupported => fail(ErrorKind::CrossDevice, e.detail().to_owned()),
             other => other,
@@ -357,78 +352,6 @@ impl Inner {
         drop(state);
         self.release_later(target.spool.iter().filter(|_| !open).cloned().collect());
         Ok(())
-    }
-
-    /// Two documents swap their names; the histories stay with the names.
-    async fn exchange(self: &Arc<Self>, a: &Node, b: &Node) -> Result<()> {
-        if a.directory || b.directory {
-            return fail(ErrorKind::Invalid, "directories cannot be exchanged");
-        }
-        for node in [a, b] {
-            self.check_operation(node, Operation::Revise, "replace the content")?;
-        }
-        let (of_a, of_b) = (self.secure(a).await?, self.secure(b).await?);
-        let durable = self.swap((a.ino, of_a), (b.ino, of_b))?;
-        self.wake.notify_one();
-        durable.wait().await
-    }
-
-    fn swap(&self, a: (Ino, Secured), b: (Ino, Secured)) -> Result<Durable> {
-        let mut guard = self.lock();
-        let state = &mut *guard;
-        let (a_local, b_local) = (state.is_local(a.0)?, state.is_local(b.0)?);
-        // Whoever stays here or goes on as the other's document has its content here.
-        let drafts = (self.draft_of(state, a.0, &a.1)?, self.draft_of(state, b.0, &b.1)?);
-        let (a, b) = (state.tree.node(a.0)?.clone(), state.tree.node(b.0)?.clone());
-        let (place_a, place_b) = (state.place_of(a.ino)?, state.place_of(b.ino)?);
-        if !(a_local && b_local) {
-            let of_a = Heir { ino: a.ino, known: state.base_of(a.ino)?, draft: Some(drafts.0) };
-            let of_b = Heir { ino: b.ino, known: state.base_of(b.ino)?, draft: Some(drafts.1) };
-            state.changes.exchange((of_a, place_b), (of_b, place_a), self.rest_until());
-        }
-        if a_local != b_local {
-            // The one that gets the local name stays here.
-            let ghost = state.tree.new_ino();
-            state.changes.leave(if a_local { b.ino } else { a.ino }, None, ghost, Millis(0));
-        }
-        let (a_remote, b_remote) = (a.remote.clone(), b.remote.clone());
-        state.tree.swap(a.ino, b.ino)?;
-        state.tree.update(a.ino, |n| n.remote = b_remote)?;
-        state.tree.update(b.ino, |n| n.remote = a_remote)?;
-        Ok(self.commit_durable(state))
-    }
-
-    /// The node's content as a spool file, durable, whatever becomes of the document it came from.
-    pub(super) async fn secure(self: &Arc<Self>, node: &Node) -> Result<Secured> {
-        let open = self.handles().current(node.ino);
-        if let Some(file) = open {
-            self.settle(&file).await?;
-        }
-        let node = self.lock().tree.node(node.ino)?.clone();
-        let (body, size) = self.content_of(&node)?;
-        let (spool, size) = match body {
-            Body::Local(spool) => (spool, size),
-            remote => self.copy_of(remote, size).await?,
-        };
-        let synced = spool.clone();
-        blocking(move || synced.sync()).await?;
-        Ok(Secured { spool, size })
-    }
-
-    /// The secured content as what is to be sent; from now on it is the node's.
-    fn draft_of(&self, state: &mut State, ino: Ino, secured: &Secured) -> Result<Draft> {
-        if let Some(draft) = state.changes.get(ino).and_then(|c| c.draft.clone()) {
-            return Ok(draft);
-        }
-        let generation = state.changes.new_generation();
-        let (spool, size) = (secured.spool.name().to_owned(), secured.size);
-        self.spool.keep(&spool);
-        state.journaled.remove(&spool);
-        state.tree.update(ino, |n| {
-            n.spool = Some(spool.clone());
-            n.spool_bytes = size;
-        })?;
-        Ok(Draft { spool, size, generation, unsettled: false, copy_of: None })
     }
 
     /// Remembers under which name the service has, or may have, the document that leaves it.
