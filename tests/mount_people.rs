@@ -102,6 +102,28 @@ fn ours_is_set_beside_theirs_unless_wished_otherwise() {
     assert!(mount.log().contains("both are kept"), "{}", mount.log());
 }
 
+/// A save in two steps: the old content goes to a backup's name, then the new one takes the name. What is set beside in
+/// between must not get that name, or the save replaces it.
+#[test]
+fn a_name_that_a_save_is_about_to_take_is_not_given_to_ours() {
+    let mount = saved_by_both("settle=0.1,timeout=10");
+    let copy = conflict_copies(&mount).remove(0);
+    run_refresh(&mount);
+    mount.works(&format!("cat plan.txt '{copy}'; mv '{copy}' '{copy}~'"));
+    let mut open = fs::OpenOptions::new().write(true).truncate(true).open(mount.path("plan.txt")).unwrap();
+    mount.service.web_user().revise(&in_folder("plan.txt"), "theirs again").unwrap();
+    open.write_all(b"ours again").unwrap();
+    drop(open);
+    mount.sync();
+    assert!(!mount.path(&copy).exists(), "{}", mount.works("ls -l"));
+    fs::write(mount.path(&copy), "edited").unwrap();
+    mount.sync();
+    mount.service.expect(&copy, b"edited", 2);
+    let beside = conflict_copies(&mount).into_iter().find(|name| *name != copy).expect("a second copy");
+    mount.service.expect(&beside, b"ours again", 1);
+    mount.service.expect("plan.txt", b"theirs again", 3);
+}
+
 #[test]
 fn ours_follows_theirs_where_that_is_wished() {
     let mount = saved_by_both("settle=0.1,timeout=10,conflict=revise");

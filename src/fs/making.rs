@@ -241,6 +241,7 @@ impl Inner {
             if rests {
                 self.open_tunnel(state, &node)?;
             }
+            self.vacate(state, node.parent, &node.name);
             state.tree.remove(ino, open)?;
             state.tree.touch_dir(node.parent)?;
             if !local {

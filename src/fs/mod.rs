@@ -32,6 +32,7 @@ mod securing;
 mod start;
 mod state;
 pub mod types;
+mod vacated;
 mod walk;
 mod watched;
 mod writing;

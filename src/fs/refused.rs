@@ -60,11 +60,16 @@ impl Inner {
         let now = jiff::Zoned::now();
         let mut name = conflict_name(&node.name, &now, &user);
         let mut number = 2;
-        while state.tree.child(node.parent, &name)?.is_some() {
+        while state.tree.child(node.parent, &name)?.is_some() || state.vacated.holds(node.parent, &name, self.now()) {
             name = conflict_name(&node.name, &now, &format!("{user} {number}"));
             number += 1;
         }
         Ok(name)
+    }
+
+    /// A program gives the name up.
+    pub fn vacate(&self, state: &mut State, parent: Ino, name: &str) {
+        state.vacated.note(parent, name, self.now().plus(self.options.tunnel));
     }
 }
 

@@ -68,6 +68,7 @@ impl Inner {
         }
         self.check_rename(&renaming).await?;
         let undo = renaming.source.clone();
+        self.vacate(&mut self.lock(), undo.parent, &undo.name);
         let then = if renaming.source.directory {
             self.rename_directory(&renaming).await?
         } else if renaming.target.is_some() {

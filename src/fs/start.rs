@@ -20,6 +20,7 @@ use crate::fs::recent::Recent;
 use crate::fs::reserving;
 use crate::fs::state::{Inner, State};
 use crate::fs::types::Space;
+use crate::fs::vacated::Vacated;
 use crate::fs::walk::Walk;
 use crate::ids::Ino;
 use crate::names::{LocalNames, NAME_BYTES_MAX, to_file_name};
@@ -71,6 +72,7 @@ impl FileSystem {
             space: None,
             walk: Walk::default(),
             journaled: Journaled::default(),
+            vacated: Vacated::default(),
         };
         let inner = Inner {
             provider,

@@ -19,6 +19,7 @@ use crate::fs::journaled::Journaled;
 use crate::fs::listing::Flights;
 use crate::fs::recent::Recent;
 use crate::fs::reserving::Reservation;
+use crate::fs::vacated::Vacated;
 use crate::fs::walk::Walk;
 use crate::ids::{Ino, RemoteId, RevisionId};
 use crate::names::LocalNames;
@@ -73,6 +74,7 @@ pub(super) struct State {
     pub space: Option<Quota>,
     pub walk: Walk,
     pub journaled: Journaled,
+    pub vacated: Vacated,
 }
 
 impl Inner {
