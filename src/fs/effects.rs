@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result, fail};
 use crate::fs::state::{Inner, State};
 use crate::fs::writing::blocking;
 use crate::ids::{Ino, RemoteId, RevisionId};
-use crate::outbox::{Base, Change, ChangeId, Effect, Outcome, Place};
+use crate::outbox::{Base, Change, ChangeId, Effect, Outcome};
 use crate::provider::Operations;
 use crate::store::{Facts, Node, Remote};
 use crate::tree::Invalidation;
@@ -203,7 +203,12 @@ fn bind(state: &mut State, ino: Ino, base: Base, content: Option<String>, after:
 
 /// What the service told, on top of what was known of the entry.
 pub(super) fn bound_to(node: &Node, base: &Base) -> Remote {
-    let known = node.remote.clone();
+    // Where a save is another document, the facts of the old one are wrong; the next listing tells the new one's.
+    let (known, other) = match node.remote.clone() {
+        Some(known) if known.id != base.id => (None, Some(known)),
+        known => (known, None),
+    };
+    let (offers, permits) = other.map_or((Operations::ALL.bits(), Operations::ALL.bits()), |r| (r.offers, r.permits));
     let fresh = || Remote {
         id: base.id.clone(),
         parent: base.parent.clone(),
@@ -216,8 +221,8 @@ pub(super) fn bound_to(node: &Node, base: &Base) -> Remote {
         description: None,
         url: None,
         mime: None,
-        offers: Operations::ALL.bits(),
-        permits: Operations::ALL.bits(),
+        offers,
+        permits,
         reserved_by: None,
         attributes: Facts::default(),
         revision_awaited: false,
@@ -241,20 +246,11 @@ fn vanish(state: &mut State, ino: Ino, after: &mut After) -> Result<()> {
     Ok(())
 }
 
-/// Somebody else's revision stays what it is; ours becomes a file beside it.
 fn set_beside(inner: &Inner, state: &mut State, ino: Ino, after: &mut After) -> Result<()> {
-    let node = state.tree.node(ino)?.clone();
-    let name = inner.name_beside(state, &node)?;
-    let path = state.tree.path(ino);
-    log::warn!("{path}: somebody else's is there by now; both are kept, ours as {name}");
-    let Place { parent, parent_id, .. } = state.place_of(ino)?;
-    state.changes.detach(ino, Place { parent, parent_id, name: name.clone() });
-    state.tree.rename(ino, node.parent, &name)?;
-    state.tree.update(ino, |n| n.remote = None)?;
-    state.tree.expire(node.parent)?;
-    after.invalidations.push(Invalidation::left(&node));
-    after.invalidations.push(Invalidation::Entry { parent: node.parent, name });
-    after.relist.push(node.parent);
+    let parent = state.tree.node(ino)?.parent;
+    after.invalidations.extend(inner.set_beside(state, ino)?);
+    state.tree.expire(parent)?;
+    after.relist.push(parent);
     Ok(())
 }
 

@@ -120,6 +120,11 @@ impl Handles {
         self.files.get(&ino).cloned()
     }
 
+    /// Whether any revision of the file is open.
+    pub fn is_open(&self, ino: Ino) -> bool {
+        self.files.contains_key(&ino) || self.paged.contains_key(&ino)
+    }
+
     pub fn set_current(&mut self, file: Arc<OpenFile>) {
         self.files.insert(file.ino, file);
     }

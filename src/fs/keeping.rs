@@ -92,12 +92,15 @@ impl Inner {
         };
         let mut guard = self.lock();
         let state = &mut *guard;
-        if state.tree.is_orphan(file.ino) {
+        if state.tree.is_orphan(file.ino) && !state.tree.was_lost(file.ino) {
             return Ok(self.store.write_durable(Vec::new()));
         }
+        let back = match state.tree.was_lost(file.ino) {
+            true => Some(self.bring_back(state, file.ino)?),
+            false => None,
+        };
         let old = state.tree.node(file.ino)?.spool.clone();
-        let local = state.is_local(file.ino)?;
-        if !local {
+        if back.is_some() || !state.is_local(file.ino)? {
             self.journal_draft(state, file.ino, kept, base)?;
         }
         let (name, size) = (kept.spool.name().to_owned(), kept.size);
@@ -114,6 +117,7 @@ impl Inner {
         }
         let durable = self.commit_durable(state);
         drop(guard);
+        self.tell_kernel(back.into_iter().collect());
         self.release_later(old.into_iter().filter(|old| old != kept.spool.name()).collect());
         Ok(durable)
     }

@@ -167,6 +167,8 @@ impl Inner {
     fn take_in(self: &Arc<Self>, dir: Ino, fetched: Fetched, begun: u64) -> Result<()> {
         let now = self.now();
         let since = Millis(now.0.saturating_sub(fetched.age.as_millis() as u64));
+        // What is open is not forgotten; nothing is opened meanwhile.
+        let handles = self.handles();
         let mut state = self.lock();
         state.online = true;
         let validator = match &fetched.entries {
@@ -178,17 +180,11 @@ impl Inner {
         let state = &mut *state;
         let id = state.tree.node(dir)?.remote.as_ref().map(|r| r.id.clone());
         let being_made = id.map(|id| state.changes.being_made(&id)).unwrap_or_default();
-        let view = PendingView { changes: &state.changes, recent: &state.recent, being_made, begun };
-        let merged = state.tree.merge(dir, Snapshot { entries, listing }, &view)?;
+        let view = PendingView { changes: &state.changes, recent: &state.recent, handles: &handles, being_made, begun };
+        let mut merged = state.tree.merge(dir, Snapshot { entries, listing }, &view)?;
+        drop(handles);
         for ino in merged.vanished {
-            // Unsent content comes back as a new file; a mere rename or removal has lost its object.
-            let Some(base) = state.changes.vanished(ino) else { continue };
-            log::info!("{} was removed on the service meanwhile", base.name);
-            if state.changes.get(ino).is_some() {
-                state.tree.update(ino, |n| n.remote = None)?;
-            } else {
-                state.tree.remove(ino, true)?;
-            }
+            merged.invalidations.extend(self.outlived(state, ino)?);
         }
         self.commit(state);
         self.release_later(merged.released);

@@ -23,6 +23,7 @@ mod looking;
 mod lookup;
 mod making;
 mod opening;
+mod overtaken;
 mod recent;
 mod refused;
 mod releasing;

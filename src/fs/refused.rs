@@ -1,11 +1,10 @@
 //! A rename that the service refuses: the program that waits for it gets the error, and all is as before; when nobody
 //! waits any more, the document gets a name that it can have.
 
-use crate::clock::Millis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::state::{Inner, State};
 use crate::ids::Ino;
-use crate::names::{conflict_name, made_way_in_vain, to_file_name};
+use crate::names::{made_way_in_vain, to_file_name};
 use crate::store::Node;
 use crate::tree::Invalidation;
 
@@ -45,26 +44,6 @@ impl Inner {
             }
             _ => Ok(None),
         }
-    }
-
-    fn rename_beside(&self, state: &mut State, node: &Node) -> Result<Vec<Invalidation>> {
-        let name = self.name_beside(state, node)?;
-        log::warn!("{}: somebody else's is there by now; both are kept, ours as {name}", state.tree.path(node.ino));
-        self.relocate(state, node, node.parent, &name, Millis(0))?;
-        Ok(vec![Invalidation::left(node), Invalidation::Entry { parent: node.parent, name }])
-    }
-
-    /// A free name for what lies beside somebody else's of the same name.
-    pub fn name_beside(&self, state: &mut State, node: &Node) -> Result<String> {
-        let user = state.user.clone().unwrap_or_else(|| self.options.uid.to_string());
-        let now = jiff::Zoned::now();
-        let mut name = conflict_name(&node.name, &now, &user);
-        let mut number = 2;
-        while state.tree.child(node.parent, &name)?.is_some() || state.vacated.holds(node.parent, &name, self.now()) {
-            name = conflict_name(&node.name, &now, &format!("{user} {number}"));
-            number += 1;
-        }
-        Ok(name)
     }
 
     /// A program gives the name up.

@@ -197,6 +197,7 @@ impl State {
 pub(super) struct PendingView<'a> {
     pub changes: &'a ChangeSet,
     pub recent: &'a Recent,
+    pub handles: &'a Handles,
     /// Names that requests under way may be making in the directory.
     pub being_made: HashSet<String>,
     /// The moment at which the listing was begun.
@@ -210,6 +211,14 @@ impl Pending for PendingView<'_> {
 
     fn is_pending(&self, ino: Ino) -> bool {
         self.changes.get(ino).is_some()
+    }
+
+    fn may_outlive(&self, ino: Ino) -> bool {
+        self.changes.may_vanish(ino)
+    }
+
+    fn is_open(&self, ino: Ino) -> bool {
+        self.handles.is_open(ino)
     }
 
     fn may_be_ours(&self, name: &str) -> bool {

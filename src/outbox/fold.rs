@@ -317,8 +317,7 @@ impl ChangeSet {
     /// a mere rename or removal is forgotten. Answers what the service had; `None` when a request of our own, whose
     /// answer will tell, may be what took it away.
     pub fn vanished(&mut self, ino: Ino) -> Option<Base> {
-        let unclear = |c: &Change| c.in_flight || matches!(c.phase, Phase::Sending(_));
-        let change = self.changes.get(&ino).filter(|c| !unclear(c))?;
+        let change = self.changes.get(&ino).filter(|_| self.may_vanish(ino))?;
         let base = change.base.clone()?;
         let keep = change.draft.is_some() && change.want != Want::Gone;
         self.set_base(ino, None);
@@ -327,6 +326,12 @@ impl ChangeSet {
             self.take(ino);
         }
         Some(base)
+    }
+
+    /// Whether the node's change is about an entry, and no request of our own may be what takes it away.
+    pub fn may_vanish(&self, ino: Ino) -> bool {
+        let unclear = |c: &Change| c.in_flight || matches!(c.phase, Phase::Sending(_));
+        self.changes.get(&ino).is_some_and(|change| change.base.is_some() && !unclear(change))
     }
 
     /// The document moved on without us: our content becomes a new file at `place`.

@@ -6,7 +6,7 @@ use super::node::{self, remote_of};
 use super::{Invalidation, Listing, Tree};
 use crate::error::Result;
 use crate::ids::{Ino, RemoteId};
-use crate::names::{HIDDEN_NAME, Named, assign_names};
+use crate::names::{HIDDEN_NAME, Named, assign_names, to_file_name};
 use crate::provider::{Entry, EntryKind};
 use crate::store::Node;
 
@@ -16,6 +16,10 @@ pub trait Pending {
     fn bound(&self, id: &RemoteId) -> Option<Ino>;
     /// The node has a change: its name, place and content here stand.
     fn is_pending(&self, ino: Ino) -> bool;
+    /// The node's change goes on as a new file, or not at all, when its entry is gone.
+    fn may_outlive(&self, ino: Ino) -> bool;
+    /// A program has the node open.
+    fn is_open(&self, ino: Ino) -> bool;
     /// A request under way may just have made an entry of this name; its answer will tell which.
     fn may_be_ours(&self, name: &str) -> bool;
     /// The node or entry was changed by ourselves after the listing was begun: the listing knows less.
@@ -129,26 +133,41 @@ impl Merge<'_> {
     /// File names, in the order of the entries. What has a name here keeps it as long as the service's stays.
     fn names(&mut self, entries: &[(Ino, Entry)]) -> Result<Vec<String>> {
         let listed: HashSet<Ino> = entries.iter().map(|(ino, _)| *ino).collect();
+        let leaving = self.leaving(&listed);
         let pending = self.pending;
-        let keeps = |ino: Ino| pending.is_pending(ino) || !listed.contains(&ino);
+        let keeps = |ino: &Ino| !leaving.contains(ino) && (pending.is_pending(*ino) || !listed.contains(ino));
         let names = &self.tree.dir(self.dir)?.names;
-        let kept = names.iter().filter(|(_, ino)| keeps(**ino)).map(|(name, _)| name.to_string());
+        let left: HashSet<String> =
+            names.iter().filter(|(_, ino)| leaving.contains(ino)).map(|(name, _)| name.to_string()).collect();
+        let kept = names.iter().filter(|(_, ino)| keeps(ino)).map(|(name, _)| name.to_string());
         // What is really called so is shown under a number.
         let hidden = (self.dir == Ino::ROOT).then(|| HIDDEN_NAME.to_owned());
         let reserved = kept.chain(hidden).collect();
         let here = |ino: &Ino| self.tree.nodes.get(ino).filter(|n| n.parent == self.dir);
+        let previous = |ino: &Ino, entry: &Entry| {
+            let node = here(ino).filter(|n| n.remote.as_ref().is_some_and(|r| r.name == entry.name))?;
+            // Somebody's save may be a new file, and the old one's removal: then the new one is the old one's successor.
+            Some(node.name.as_str()).filter(|_| !left.contains(&to_file_name(&entry.name)))
+        };
         let named: Vec<Named> = entries
             .iter()
             .map(|(ino, entry)| Named {
                 id: &entry.id,
                 remote: &entry.name,
                 created: entry.created,
-                previous: here(ino)
-                    .filter(|n| n.remote.as_ref().is_some_and(|r| r.name == entry.name))
-                    .map(|n| n.name.as_str()),
+                previous: previous(ino, entry),
             })
             .collect();
         Ok(assign_names(&named, &reserved))
+    }
+
+    /// Nodes that give up their names, because the service does not list their entries any more.
+    fn leaving(&self, listed: &HashSet<Ino>) -> HashSet<Ino> {
+        let stays = |id: &RemoteId, ino: Ino| {
+            self.pending.is_newer(ino, id) || (self.pending.is_pending(ino) && !self.pending.may_outlive(ino))
+        };
+        let missing = self.known.iter().filter(|(_, ino)| !listed.contains(ino));
+        missing.filter(|(id, ino)| !stays(id, **ino)).map(|(_, ino)| *ino).collect()
     }
 
     /// What the service had and does not list any more.
@@ -163,9 +182,10 @@ impl Merge<'_> {
                 self.merged.vanished.push(ino);
                 continue;
             }
-            let node = self.tree.remove(ino, false)?;
+            let open = self.pending.is_open(ino);
+            let node = if open { self.tree.lose(ino)? } else { self.tree.remove(ino, false)? };
             self.merged.invalidations.push(Invalidation::left(&node));
-            self.merged.released.extend(node.spool);
+            self.merged.released.extend(node.spool.filter(|_| !open));
         }
         Ok(())
     }

@@ -98,6 +98,8 @@ pub struct Tree {
     nodes: HashMap<Ino, Box<Node>>,
     /// Nodes without a name that programs still have open.
     orphans: HashMap<Ino, Node>,
+    /// Those of them that nobody removed here.
+    lost: HashSet<Ino>,
     last_local_ino: u64,
     nodes_max: usize,
     writes: Unwritten,
@@ -110,7 +112,7 @@ impl Tree {
         if let Some(known) = store.node(Ino::ROOT)? {
             node.local = known.local;
         }
-        let (nodes, orphans) = (HashMap::new(), HashMap::new());
+        let (nodes, orphans, lost) = Default::default();
         let dirs = LruCache::unbounded();
         Ok(Tree {
             store,
@@ -118,6 +120,7 @@ impl Tree {
             dirs,
             nodes,
             orphans,
+            lost,
             last_local_ino,
             nodes_max: NODES_MAX,
             writes: Unwritten::default(),
@@ -268,7 +271,7 @@ impl Tree {
     /// Puts a new node into its directory.
     pub fn insert(&mut self, node: Node) -> Result<()> {
         self.dir(node.parent)?.names.insert(&node.name, node.ino);
-        self.orphans.remove(&node.ino);
+        self.forget_orphan(node.ino);
         self.writes.push(Write::PutNode(Box::new(node.clone())));
         self.nodes.insert(node.ino, Box::new(node));
         Ok(())
@@ -294,9 +297,21 @@ impl Tree {
         }
         match keep_open {
             true => drop(self.orphans.insert(ino, node.clone())),
-            false => drop(self.orphans.remove(&ino)),
+            false => self.forget_orphan(ino),
         }
         Ok(node)
+    }
+
+    /// Takes out of the tree what others removed although it is open here.
+    fn lose(&mut self, ino: Ino) -> Result<Node> {
+        let node = self.remove(ino, true)?;
+        self.lost.insert(ino);
+        Ok(node)
+    }
+
+    /// Whether others removed the node while it was open here.
+    pub fn was_lost(&self, ino: Ino) -> bool {
+        self.lost.contains(&ino)
     }
 
     /// Takes the node's name out of its directory, unless another node has that name by now.
@@ -334,6 +349,7 @@ impl Tree {
 
     pub fn forget_orphan(&mut self, ino: Ino) {
         self.orphans.remove(&ino);
+        self.lost.remove(&ino);
     }
 
     pub fn is_orphan(&self, ino: Ino) -> bool {

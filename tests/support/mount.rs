@@ -11,7 +11,7 @@ use collabfs::demo::DemoOptions;
 use tempfile::TempDir;
 
 use super::process::{Ran, run};
-use super::service::{FOLDER, PROJECT, Service};
+use super::service::Service;
 use super::watchdog::{Watchdog, abort, connection_of};
 
 pub const ACCOUNT: &str = "acme";
@@ -46,6 +46,12 @@ impl Default for Setup {
 impl Setup {
     pub fn options(options: &str) -> Setup {
         Setup { options: options.into(), ..Setup::default() }
+    }
+
+    /// Another service than the default one.
+    pub fn service(mut self, name: &str) -> Setup {
+        self.demo = DemoOptions { seed_samples: false, ..DemoOptions::new(name) };
+        self
     }
 
     pub fn latency(mut self, latency: Duration) -> Setup {
@@ -109,7 +115,7 @@ impl Mount {
 
     /// A path in the folder that tests work in.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.root().join(PROJECT).join(FOLDER).join(name)
+        self.root().join(self.service.work_path()).join(name)
     }
 
     /// A directory outside of the mount.

@@ -8,9 +8,13 @@ use super::sha256;
 /// The project and the folder every test works in.
 pub const PROJECT: &str = "Work";
 pub const FOLDER: &str = "Files";
+/// Services whose projects hold the files themselves.
+const FLAT: [&str; 3] = ["basecamp", "oracle-content", "rillsoft"];
 
 pub struct Service {
     runtime: Runtime,
+    /// The directory tests work in, as the service sees it.
+    work_path: String,
     // `None` while dropping, and where there is no demo service.
     server: Option<DemoServer>,
 }
@@ -18,17 +22,32 @@ pub struct Service {
 impl Service {
     /// For mounts of a server that we did not write.
     pub fn absent() -> Service {
-        Service { runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(), server: None }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Service { runtime, work_path: format!("{PROJECT}/{FOLDER}"), server: None }
     }
 
-    /// Starts a service with one empty folder, `Work/Files`.
+    /// Starts a service with one empty folder, `Work/Files`; where files lie in the projects themselves, with a project.
     pub fn start(options: DemoOptions) -> Service {
+        let is_flat = FLAT.contains(&options.service.as_str());
+        let work_path = if is_flat { PROJECT.to_owned() } else { format!("{PROJECT}/{FOLDER}") };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let server = runtime.block_on(DemoServer::start(options)).unwrap();
-        let service = Service { runtime, server: Some(server) };
+        let service = Service { runtime, work_path, server: Some(server) };
         service.web_user().create_project(PROJECT).unwrap();
-        service.web_user().create_folder(&format!("{PROJECT}/{FOLDER}")).unwrap();
+        if !is_flat {
+            service.web_user().create_folder(&service.work_path).unwrap();
+        }
         service
+    }
+
+    /// The directory tests work in, as the service sees it.
+    pub fn work_path(&self) -> &str {
+        &self.work_path
+    }
+
+    /// A path below the directory tests work in, as the service sees it.
+    pub fn path(&self, path: &str) -> String {
+        format!("{}/{path}", self.work_path)
     }
 
     pub fn server(&self) -> &DemoServer {
@@ -57,14 +76,14 @@ impl Service {
     #[track_caller]
     pub fn file(&self, path: &str) -> SnapshotEntry {
         let snapshot = self.snapshot();
-        let all = snapshot.all(&in_folder(path));
+        let all = snapshot.all(&self.path(path));
         assert_eq!(all.len(), 1, "entries named {path} among {:?}", snapshot.files());
         all[0].clone()
     }
 
     /// Paths of all files within the folder the tests work in.
     pub fn files(&self) -> Vec<String> {
-        let prefix = in_folder("");
+        let prefix = self.path("");
         let snapshot = self.snapshot();
         snapshot.files().iter().filter_map(|path| path.strip_prefix(&prefix)).map(str::to_owned).collect()
     }

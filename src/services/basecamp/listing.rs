@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::clock::parse_time;
 use crate::error::{ErrorKind, Result, fail};
-use crate::http::{Request, Response, StatusCode, path};
+use crate::http::{Request, Response, StatusCode, path, usable};
 use crate::ids::RemoteId;
 use crate::provider::{Entry, ListPart, ListRequest, Operations};
 use crate::services::basecamp::Basecamp;
@@ -59,7 +59,7 @@ impl Basecamp {
         let response = response.checked_by(assumed::READING)?;
         let all: Vec<Value> = response.json()?;
         let mut seen = HashSet::new();
-        let mut projects: Vec<Project> = all.into_iter().filter_map(Project::read).collect();
+        let mut projects = usable(all, Project::read)?;
         projects.retain(|project| !project.inactive && seen.insert(project.id));
         projects.iter().for_each(|project| self.session.note_project_name(project.id, &project.name));
         let newest = projects.iter().filter_map(|project| project.updated.as_deref()).max_by_key(|at| parse_time(at));

@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use crate::error::{ErrorKind, Result, fail};
-use crate::http::{Request, StatusCode, path};
+use crate::http::{Request, StatusCode, path, usable};
 use crate::provider::Entry;
 use crate::services::basecamp::Basecamp;
 use crate::services::basecamp::assumptions as assumed;
@@ -164,7 +164,7 @@ impl Basecamp {
         }
         let response = response.checked_by(assumed::READING)?;
         let values: Vec<Value> = response.json()?;
-        let items = values.into_iter().map(|value| Item::read(project, value)).collect();
+        let items = usable(values, |value| value.is_object().then(|| Item::read(project, value)))?;
         Ok(Some(Page { items, mark: Mark::of(&response) }))
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::clock::parse_time;
 use crate::error::{Error, ErrorKind, Result, fail};
+use crate::http::usable;
 use crate::ids::RevisionId;
 use crate::provider::{Entry, EntryKind, Version};
 use crate::services::imeet_central::assumptions::{self as assumed, Kind};
@@ -39,12 +40,7 @@ impl Page {
         let Some(Value::Array(items)) = items else {
             return fail(ErrorKind::Protocol, "the service's answer is no list: it has no \"items\"");
         };
-        let count = items.len();
-        let objects: Vec<_> = items.into_iter().filter_map(|item| Object::read(item).ok()).collect();
-        if objects.len() < count {
-            log::warn!("{} of {count} items in a list have no id and are left out", count - objects.len());
-        }
-        Ok(Page { objects, next })
+        Ok(Page { objects: usable(items, |item| Object::read(item).ok())?, next })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::error::{ErrorKind, Result, fail};
+use crate::http::usable;
 use crate::ids::RevisionId;
 use crate::services::medable::assumptions as assumed;
 
@@ -81,7 +82,7 @@ impl Page {
         let Some(Value::Array(items)) = value.get_mut("data").map(Value::take) else {
             return fail(ErrorKind::Protocol, "the service's answer is no list: it has no \"data\"");
         };
-        Ok(Page { instances: items.into_iter().filter_map(|item| Instance::read(item).ok()).collect(), has_more })
+        Ok(Page { instances: usable(items, |item| Instance::read(item).ok())?, has_more })
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result, fail};
+use crate::http::usable;
 use crate::ids::RevisionId;
 use crate::provider::{Entry, EntryKind, Version};
 use crate::services::oracle_content::place::Place;
@@ -169,10 +170,9 @@ impl Page {
             return fail(ErrorKind::Protocol, "the service's answer is no list: it has no \"items\"");
         };
         let count = values.len() as u64;
-        let items: Vec<_> = values.into_iter().filter_map(|value| Item::read(value).ok()).collect();
-        if (items.len() as u64) < count {
-            log::warn!("{} of {count} items in a list are neither files nor folders", count - items.len() as u64);
-        }
+        // What has an id is understood, although only files and folders are shown.
+        let understood = |value: Value| value.get("id").and_then(text_of).map(|_| Item::read(value).ok());
+        let items: Vec<_> = usable(values, understood)?.into_iter().flatten().collect();
         Ok(Page { items, count, has_more, total })
     }
 }

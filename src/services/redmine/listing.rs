@@ -117,7 +117,7 @@ impl Redmine {
     pub(super) async fn fetch_files(&self, project: u64) -> Result<Vec<Attachment>> {
         let request = Request::get("list", path(&["projects", &project.to_string(), "files.json"])?);
         let list = List::read(self.client.send(&request).await?.checked()?.json()?, "files")?;
-        let files = list.of(Attachment::read);
+        let files = list.of(Attachment::read)?;
         self.note_digests(&files);
         Ok(files)
     }
@@ -160,7 +160,7 @@ impl Redmine {
             };
             let rights = self.rights(project).await?;
             let found =
-                page.of(|value| Some((value.get("attachments").is_some(), value.clone(), read(project, value)?)));
+                page.of(|value| Some((value.get("attachments").is_some(), value.clone(), read(project, value)?)))?;
             let mut entries = Vec::with_capacity(found.len());
             for (tells_files, value, (place, item)) in found {
                 if tells_files {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::clock::parse_time;
 use crate::error::{Error, ErrorKind, Result, fail};
+use crate::http::usable;
 use crate::ids::RevisionId;
 use crate::services::redmine::assumptions as assumed;
 
@@ -30,17 +31,9 @@ impl List {
         }
     }
 
-    /// The items that `read` can make something of. Items without an id cannot be addressed and are left out.
-    pub fn of<T>(&self, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-        let read: Vec<T> = self.items.iter().filter_map(read).collect();
-        if read.len() < self.items.len() {
-            log::warn!(
-                "{} of {} items in a list have no id and are left out",
-                self.items.len() - read.len(),
-                self.items.len()
-            );
-        }
-        read
+    /// The items that `read` can make something of. Errors: `Protocol` when it is none of them.
+    pub fn of<T>(&self, read: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>> {
+        usable(&self.items, read)
     }
 }
 

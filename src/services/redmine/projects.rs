@@ -81,7 +81,7 @@ impl Redmine {
         let mut pages = self.pages(request.query("status", assumed::PROJECT_STATES), "projects");
         let mut list = Vec::new();
         while let Some(page) = self.next_page(&mut pages).await? {
-            list.extend(page.of(Project::read));
+            list.extend(page.of(Project::read)?);
             if list.len() > assumed::PROJECTS_MAX {
                 return fail(ErrorKind::Protocol, format!("more than {} projects", assumed::PROJECTS_MAX));
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result, fail};
-use crate::http::{Response, status_kind};
+use crate::http::{Response, status_kind, usable};
 use crate::services::rillsoft::assumptions as assumed;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,16 +55,7 @@ impl Document {
 /// The items of a list that can be read; items that cannot (no id) are left out.
 /// Errors: `Protocol` when the answer is no list, or shows itself to be cut: that must not look like removals.
 pub fn read_list<T: Listed>(response: &Response) -> Result<Vec<T>> {
-    let items = read_items(response)?;
-    let count = items.len();
-    let read: Vec<T> = items.into_iter().filter_map(|item| T::read(item.read()?)).collect();
-    if read.is_empty() && count > 0 {
-        return fail(ErrorKind::Protocol, "no item of the service's list can be understood: none has an id");
-    }
-    if read.len() < count {
-        log::warn!("{} of {count} items in a list cannot be understood and are left out", count - read.len());
-    }
-    Ok(read)
+    usable(read_items(response)?, |item| T::read(item.read()?))
 }
 
 /// A list is a bare array, or an object with the array in `data`.
