@@ -215,9 +215,6 @@ fn killed_while_copying_and_saving_nothing_is_lost_or_doubled() {
         // Somewhere within uploading, attaching and removing.
         std::thread::sleep(Duration::from_millis(100 + 37 * round));
         mount.kill();
-        // What the service was given it still does, and nobody can see yet that it will: on a busy machine a daemon that
-        // started within these moments would send it again.
-        std::thread::sleep(Duration::from_millis(700));
         mount.start();
     }
     mount.sync();

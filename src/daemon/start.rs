@@ -28,6 +28,8 @@ const WORKERS: usize = 4;
 const CALL_MARGIN: Duration = Duration::from_secs(5);
 /// A daemon that nobody can ask any more is gone within this time.
 const ENDING_DEADLINE: Duration = Duration::from_secs(8);
+/// For so long the service may still be working on what a killed daemon asked it for.
+const GRACE: Duration = Duration::from_secs(3);
 /// Remembered of the last successful sign-in.
 const USER: &str = "user";
 const IDENTITY: &str = "account";
@@ -82,6 +84,7 @@ async fn serve(request: &MountRequest, runtime: &Runtime, ready: Box<dyn FnOnce(
         spool_dir: &places.state_dir.join("spool"),
         clock: Arc::new(SystemClock),
         options: options.clone(),
+        grace: GRACE,
     })?;
     sign_in(&provider, &store, &fs, options.timeout).await?;
     // Only now: whoever mistyped the address can mend it without anything to remove.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use lru::LruCache;
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::config::MountOptions;
 use crate::content::{Cache, Spool};
 use crate::error::{Error, ErrorKind, Result};
@@ -43,15 +44,17 @@ pub struct Parts<'a> {
     pub spool_dir: &'a Path,
     pub clock: Arc<dyn Clock>,
     pub options: MountOptions,
+    /// For so long the service may still be working on what an earlier process asked it for.
+    pub grace: Duration,
 }
 
 impl FileSystem {
     /// Builds the file system. What the journal holds is due again; spool files that nothing refers to are removed.
     /// Nothing is sent before [`FileSystem::run`].
     pub fn new(parts: Parts) -> Result<FileSystem> {
-        let Parts { provider, store, cache, spool_dir, clock, options } = parts;
+        let Parts { provider, store, cache, spool_dir, clock, options, grace } = parts;
         let mut tree = Tree::open(store.clone(), &provider.root())?;
-        let changes = take_up(&store, &mut tree)?;
+        let changes = take_up(&store, &mut tree, clock.now().plus(grace))?;
         let mut used = store.spool_files()?;
         used.extend(changes.iter().flat_map(|c| c.spool_files()).map(str::to_owned));
         let spool = Spool::open(spool_dir, &used)?;
@@ -112,9 +115,9 @@ impl FileSystem {
 }
 
 /// The journal of an earlier process.
-fn take_up(store: &Store, tree: &mut Tree) -> Result<ChangeSet> {
+fn take_up(store: &Store, tree: &mut Tree, answered: Millis) -> Result<ChangeSet> {
     let rows = store.changes()?.iter().map(read).collect::<Result<Vec<Change>>>()?;
-    let restored = ChangeSet::restore(rows);
+    let restored = ChangeSet::restore(rows, answered);
     for ino in restored.unborn {
         log::info!("{} was never closed and is dropped", tree.path(ino));
         tree.remove(ino, false)?;

@@ -131,6 +131,10 @@ pub struct Change {
     /// A request for it is under way in this process.
     #[serde(skip)]
     pub in_flight: bool,
+    /// Until then the service may still be working on the request of a process that was killed: who looks earlier does
+    /// not see what is about to be there.
+    #[serde(skip)]
+    pub unanswered_until: Millis,
 }
 
 impl Change {
@@ -150,7 +154,13 @@ impl Change {
             not_before: Millis(0),
             failure: None,
             in_flight: false,
+            unanswered_until: Millis(0),
         }
+    }
+
+    /// Nothing of it is sent, or looked for, before this time, whoever waits for it.
+    pub fn earliest(&self) -> Millis {
+        self.not_before.max(self.unanswered_until)
     }
 
     /// The place where it shall be, unless it shall be gone.

@@ -47,8 +47,8 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
-    /// Takes the journal back after a restart.
-    pub fn restore(rows: Vec<Change>) -> Restored {
+    /// Takes the journal back after a restart. `answered`: by then the service has done what it was asked before.
+    pub fn restore(rows: Vec<Change>, answered: Millis) -> Restored {
         let mut restored = Restored::default();
         let set = &mut restored.set;
         for mut change in rows {
@@ -62,6 +62,9 @@ impl ChangeSet {
             if change.failure.as_ref().is_some_and(|failure| failure.signed_out) {
                 (change.failure, change.attempts, change.not_before) = (None, 0, Millis(0));
                 set.touch(ino);
+            }
+            if matches!(change.phase, Phase::Sending(_)) {
+                change.unanswered_until = answered;
             }
             let newest = change.draft.as_ref().map_or(0, |d| d.generation);
             set.last_generation = set.last_generation.max(newest).max(sent);

@@ -113,7 +113,7 @@ fn standing(change: &Change, held: bool) -> Standing {
     match (impossible && !sending, held && change.want != Want::Gone) {
         (true, _) => Standing::Idle,
         (false, true) => Standing::Held,
-        (false, false) => Standing::From(change.rest_until.max(change.not_before)),
+        (false, false) => Standing::From(change.rest_until.max(change.earliest())),
     }
 }
 

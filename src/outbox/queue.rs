@@ -105,8 +105,8 @@ impl<'a> Planner<'a> {
     /// yet is not meant for anybody.
     fn consider_early(&mut self, id: ChangeId, steps_max: usize) {
         let Some(change) = self.set.by_id(id) else { return };
-        if change.not_before > self.now {
-            return self.wake(change.not_before);
+        if change.earliest() > self.now {
+            return self.wake(change.earliest());
         }
         let only_looks = matches!(change.phase, Phase::Sending(_));
         if only_looks || !change.draft.as_ref().is_some_and(|draft| draft.unsettled) {

@@ -294,6 +294,8 @@ fn start(dir: &std::path::Path, service: &FakeService, number: u32) -> Started {
         spool_dir: &state.join("spool"),
         clock: Arc::new(SystemClock),
         options,
+        // This service is never still at work on what a killed process asked for.
+        grace: Duration::ZERO,
     };
     let fs = FileSystem::new(parts).unwrap();
     let running = fs.clone();

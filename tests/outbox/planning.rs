@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use collabfs::clock::{Clock, Millis};
 use collabfs::ids::Ino;
-use collabfs::outbox::{Base, ChangeId, Draft, Hurry, Outcome, Step};
+use collabfs::outbox::{Base, Change, ChangeId, ChangeSet, Draft, Hurry, Outcome, Step};
 use collabfs::provider::{Capabilities, Created, StagedAsset};
 
 use crate::player::{Fate, Player, capabilities, create, remote, root};
@@ -117,6 +117,30 @@ fn what_somebody_waits_for_goes_before_what_is_older() {
     let awaited = player.set.get(Ino(109)).unwrap().id;
     let plan = player.set.plan(player.clock.now(), &capabilities(), 1, Hurry { all: false, nodes: &nodes });
     assert_eq!(plan.steps, [Step::Stage(awaited)]);
+}
+
+/// The service may still be working on it: a look would not find it, and it would be sent once more.
+#[test]
+fn what_a_killed_process_asked_for_is_looked_for_a_moment_later() {
+    let mut player = Player::new();
+    let (base, place, draft) = (player.document("plan", "old"), player.place("plan"), player.draft("new"));
+    player.set.content(Ino(100), Some(base), place.clone(), draft, Millis(0));
+    let change = player.set.get(Ino(100)).unwrap().clone();
+    let revise = Step::Revise(change.id);
+    player.set.begin(change.id, change.note_of(&revise, Vec::new()));
+    let journaled = player.set.iter().cloned().map(|change| Change { in_flight: false, ..change }).collect();
+
+    let killed = player.clock.now();
+    let grace = Duration::from_secs(3);
+    let mut set = ChangeSet::restore(journaled, killed.plus(grace)).set;
+    // A program saves it once more, and waits for it.
+    let draft = Draft { generation: set.new_generation(), ..player.draft("newer") };
+    set.content(Ino(100), None, place, draft, Millis(0));
+    let hurried = HashSet::from([Ino(100)]);
+    let mut plan_at = |now| set.plan(now, &capabilities(), 3, Hurry { all: true, nodes: &hurried });
+    let early = plan_at(killed.plus(grace / 2));
+    assert_eq!((early.steps, early.wake_at), (vec![], Some(killed.plus(grace))));
+    assert_eq!(plan_at(killed.plus(grace)).steps, [Step::Confirm(change.id)]);
 }
 
 #[test]

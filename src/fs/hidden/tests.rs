@@ -175,6 +175,7 @@ fn fixture(library: Library, ttl: Duration) -> Fixture {
         spool_dir: &dir.path().join("spool"),
         clock: Arc::new(SystemClock),
         options: MountOptions { ttl, timeout: Duration::from_secs(5), ..MountOptions::defaults(0, 0) },
+        grace: Duration::ZERO,
     });
     Fixture { library, fs: fs.unwrap(), _dir: dir }
 }
