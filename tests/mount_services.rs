@@ -280,3 +280,23 @@ fn a_service_that_fails_now_and_then_gets_everything_once(kind: &Kind) {
     expected.push(("plan.txt".to_owned(), sha256(b"plan 5")));
     assert_eq!(on_service(&mount), expected);
 }
+
+/// "Not modified" is about another selection of what the service has.
+#[test]
+fn what_hangs_on_messages_shows_from_the_mount_on_that_asks_for_it() {
+    let options = "settle=0.2,ttl=1,poll=1,timeout=10";
+    let mut mount = Setup::options(options).service("basecamp").mount();
+    mount.service.web_user().create_file(&mount.service.path("plan.txt"), "begun").unwrap();
+    wait_until("the listing is settled", || mount.works("ls") == "plan.txt\n");
+    // Times have no fractions: what changed within this second is not remembered as unchanged.
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert_eq!(mount.works("ls"), "plan.txt\n");
+    mount.umount();
+    mount.set_options(&format!("{options},attachments"));
+    mount.start();
+    wait_until("the groups show", || mount.works("ls") == "@comments\n@messages\n@to-dos\nplan.txt\n");
+    mount.umount();
+    mount.set_options(options);
+    mount.start();
+    wait_until("the groups are gone", || mount.works("ls") == "plan.txt\n");
+}

@@ -13,6 +13,7 @@ use super::account::MountedAccount;
 use super::control;
 use super::stop;
 use crate::clock::SystemClock;
+use crate::config::MountOptions;
 use crate::content::Cache;
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::fs::{FileSystem, Parts};
@@ -33,6 +34,8 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Remembered of the last successful sign-in.
 const USER: &str = "user";
 const IDENTITY: &str = "account";
+/// Which part of what the service has was shown.
+const SHOWN: &str = "shown";
 
 /// Mounts the account and serves it until the mount is gone and the outbox is empty (or `linger` is over).
 /// Calls `ready` once the mount answers. Makes the process's threads: whoever wants to fork does so before.
@@ -76,6 +79,7 @@ async fn serve(request: &MountRequest, runtime: &Runtime, ready: Box<dyn FnOnce(
     let provider = registry::open(account, &service)?;
     let store = Arc::new(Store::open(&places.state_dir)?);
     let identity = check_identity(&store, request)?;
+    let shown = expire_other_listings(&store, options)?;
     let cache = Cache::open(&places.cache_dir, options.cache_size_bytes, options.timeout)?;
     let fs = FileSystem::new(Parts {
         provider: provider.clone(),
@@ -88,7 +92,7 @@ async fn serve(request: &MountRequest, runtime: &Runtime, ready: Box<dyn FnOnce(
     })?;
     sign_in(&provider, &store, &fs, options.timeout).await?;
     // Only now: whoever mistyped the address can mend it without anything to remove.
-    store.write(vec![Write::PutFact(IDENTITY, identity)]);
+    store.write(vec![Write::PutFact(IDENTITY, identity), Write::PutFact(SHOWN, shown)]);
     let socket = control::bind(&places.control_socket)?;
     let invalidations = Invalidations::default();
     let queue = invalidations.clone();
@@ -147,6 +151,15 @@ fn check_identity(store: &Store, request: &MountRequest) -> Result<String> {
             fail(ErrorKind::Invalid, detail)
         }
     }
+}
+
+/// "Not modified" is said of another selection than the one that an earlier mount showed. Answers what this one shows.
+fn expire_other_listings(store: &Store, options: &MountOptions) -> Result<String> {
+    let shown = if options.attachments { "attachments too" } else { "files" };
+    if store.fact(SHOWN)?.is_some_and(|before| before != shown) {
+        store.write(vec![Write::ExpireListings]);
+    }
+    Ok(shown.to_owned())
 }
 
 /// An account that was mounted before shows its tree at once and signs in behind; the first time, a person wants to

@@ -11,7 +11,7 @@ use crate::error::{Advice, Error, ErrorKind};
 pub type StatusTable = &'static [(u16, ErrorKind)];
 
 /// Longest time that a service is believed when it asks us to wait.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How a failure's status is read where a service says nothing else (RFC 9110, 4918, 6585).
 pub fn status_kind(status: u16) -> ErrorKind {

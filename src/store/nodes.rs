@@ -213,9 +213,8 @@ pub(super) fn put_listing(transaction: &Transaction, row: &ListingRow) -> Result
         .map_err(sql)
 }
 
-pub(super) fn remove_listing(transaction: &Transaction, dir: Ino) -> Result<()> {
-    let statement = transaction.prepare_cached("DELETE FROM listings WHERE dir = ?1");
-    statement.and_then(|mut s| s.execute([dir.0 as i64])).map(drop).map_err(sql)
+pub(super) fn expire_listings(transaction: &Transaction) -> Result<()> {
+    transaction.execute("UPDATE listings SET fetched_ms = 0, validator = NULL", []).map(drop).map_err(sql)
 }
 
 pub(super) fn listing(connection: &Connection, dir: Ino) -> Result<Option<ListingRow>> {

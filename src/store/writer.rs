@@ -33,7 +33,8 @@ pub enum Write {
     RemoveNode(Ino),
     /// Forgets what is known about the content of a directory (not the children themselves).
     PutListing(ListingRow),
-    RemoveListing(Ino),
+    /// Every directory has to be listed anew, whatever it looked like.
+    ExpireListings,
     PutChange(Box<ChangeRow>),
     RemoveChange(Ino),
     /// Keeps the content of a spool file.
@@ -211,7 +212,7 @@ fn apply(transaction: &Transaction, write: &Write) -> Result<()> {
         Write::PutNode(node) => nodes::put(transaction, node),
         Write::RemoveNode(ino) => nodes::remove(transaction, *ino),
         Write::PutListing(row) => nodes::put_listing(transaction, row),
-        Write::RemoveListing(dir) => nodes::remove_listing(transaction, *dir),
+        Write::ExpireListings => nodes::expire_listings(transaction),
         Write::PutChange(row) => changes::put(transaction, row),
         Write::RemoveChange(ino) => changes::remove(transaction, *ino),
         Write::PutContent(spool, bytes) => contents::put(transaction, spool, bytes),

@@ -56,11 +56,10 @@ impl Unwritten {
     /// The directory's listing, given what the store has.
     pub fn listing(&self, dir: Ino, stored: Option<ListingRow>) -> Option<ListingRow> {
         let newer = self.writes.iter().rev().find_map(|write| match write {
-            Write::PutListing(row) if row.dir == dir => Some(Some(row.clone())),
-            Write::RemoveListing(removed) if *removed == dir => Some(None),
+            Write::PutListing(row) if row.dir == dir => Some(row.clone()),
             _ => None,
         });
-        newer.unwrap_or(stored)
+        newer.or(stored)
     }
 
     /// The node that is bound to an entry of the service, given the one that the store has.
@@ -129,9 +128,8 @@ mod tests {
     #[test]
     fn a_listing_is_the_newest_one() {
         let row = |fetched| ListingRow { dir: Ino(1), fetched: Millis(fetched), validator: None };
-        let ours = unwritten(vec![Write::PutListing(row(5)), Write::RemoveListing(Ino(2))]);
+        let ours = unwritten(vec![Write::PutListing(row(4)), Write::PutListing(row(5))]);
         assert_eq!(ours.listing(Ino(1), Some(row(3))), Some(row(5)));
-        assert_eq!(ours.listing(Ino(2), Some(row(3))), None);
         assert_eq!(ours.listing(Ino(3), Some(row(3))), Some(row(3)));
     }
 }

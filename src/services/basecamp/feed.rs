@@ -12,13 +12,14 @@ use serde_json::Value;
 
 use crate::clock::parse_time;
 use crate::error::{Error, ErrorKind, Result, fail};
-use crate::http::Request;
+use crate::http::{Request, StatusCode};
 use crate::ids::RemoteId;
 use crate::provider::Changes;
 use crate::services::basecamp::Basecamp;
 use crate::services::basecamp::assumptions as assumed;
 use crate::services::basecamp::model::{number, text};
 use crate::services::basecamp::place::{Group, Place};
+use crate::services::basecamp::validator::Mark;
 
 /// Pages of news that are read; after more, listing what is asked for is cheaper.
 const PAGES_MAX: u64 = 10;
@@ -30,6 +31,15 @@ struct Cursor {
     at: Option<String>,
     /// Events of that moment, which the overlap shows again.
     ids: Vec<u64>,
+    /// Of the first page, if the next poll asks for the same address.
+    #[serde(default)]
+    mark: Mark,
+}
+
+/// A page of events, newest first.
+struct Page {
+    events: Vec<Event>,
+    mark: Mark,
 }
 
 struct Event {
@@ -40,32 +50,38 @@ struct Event {
 
 impl Basecamp {
     pub(super) async fn news(&self, since: Option<&str>) -> Result<Changes> {
-        let known = since.map(|text| serde_json::from_str::<Cursor>(text).unwrap_or_default());
-        let from = known.as_ref().and_then(|cursor| cursor.at.as_deref()).and_then(overlapping);
-        let first = self.events(from.as_deref(), 1).await?;
-        let Some(known) = known else {
-            return changes(&Cursor::after(&Cursor::default(), &first), Vec::new(), false);
+        let Some(since) = since else {
+            let first = self.events(None, 1, &Mark::default()).await?;
+            let events = first.map(|page| page.events).unwrap_or_default();
+            return changes(&Cursor::after(&Cursor::default(), &events), Vec::new(), false);
         };
-        let mut all = first;
-        let mut number = 1;
-        let mut page_items = all.len();
-        // Newest first: the pages end where the known ones begin.
-        while page_items as u64 >= assumed::PAGE_ITEMS && number < PAGES_MAX {
-            number += 1;
-            let page = self.events(from.as_deref(), number).await?;
-            page_items = page.len();
-            all.extend(page);
-        }
-        let everything = page_items as u64 >= assumed::PAGE_ITEMS;
-        let cursor = Cursor::after(&known, &all);
+        let known = serde_json::from_str::<Cursor>(since).unwrap_or_default();
+        let from = known.at.as_deref().and_then(overlapping);
+        let Some(first) = self.events(from.as_deref(), 1, &known.mark).await? else {
+            return changes(&known, Vec::new(), false);
+        };
         let ids: BTreeSet<u64> = known.ids.iter().copied().collect();
+        let goes_on = |page: &[Event]| {
+            page.len() as u64 >= assumed::PAGE_ITEMS && page.iter().any(|event| !ids.contains(&event.id))
+        };
+        let (mut more, mut number) = (goes_on(&first.events), 1);
+        let mut all = first.events;
+        // Newest first: a page of known ones has nothing new behind it.
+        while more && number < PAGES_MAX {
+            number += 1;
+            let page = self.events(from.as_deref(), number, &Mark::default()).await?;
+            let events = page.map(|page| page.events).unwrap_or_default();
+            more = goes_on(&events);
+            all.extend(events);
+        }
+        let cursor = Cursor::after(&known, &all).marked(&known, first.mark);
         let news: Vec<Event> = all.into_iter().filter(|event| !ids.contains(&event.id)).collect();
-        changes(&cursor, self.dirtied_by(&news), everything)
+        changes(&cursor, self.dirtied_by(&news), more)
     }
 
-    /// `GET /events.json`, newest first.
-    async fn events(&self, since: Option<&str>, number: u64) -> Result<Vec<Event>> {
-        let mut request = Request::get("events", "/events.json");
+    /// `GET /events.json`, newest first; `None` when it is as marked.
+    async fn events(&self, since: Option<&str>, number: u64, mark: &Mark) -> Result<Option<Page>> {
+        let mut request = mark.conditional(Request::get("events", "/events.json"))?;
         if let Some(since) = since {
             // Escaped there: a bare `+` would be read as a blank.
             request = request.query("since", since);
@@ -74,12 +90,17 @@ impl Basecamp {
             request = request.query("page", number);
         }
         let response = self.client.send(&request).await?;
+        if response.status == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
         if matches!(response.status.as_u16(), 404 | 405 | 501) {
             self.note_no_feed();
             return fail(ErrorKind::Unsupported, "the service has no list of events");
         }
-        let values: Vec<Value> = response.checked_by(assumed::READING)?.json()?;
-        Ok(values.into_iter().filter_map(Event::read).collect())
+        let response = response.checked_by(assumed::READING)?;
+        let values: Vec<Value> = response.json()?;
+        let events = values.into_iter().filter_map(Event::read).collect();
+        Ok(Some(Page { events, mark: Mark::of(&response) }))
     }
 
     /// The directories that have to be listed again, each once.
@@ -131,11 +152,16 @@ impl Cursor {
         let newest = events.iter().filter_map(|event| Some((parse_time(&event.created)?, &event.created)));
         let newest = newest.max_by_key(|(time, _)| *time).filter(|(time, _)| known.is_none_or(|known| *time >= known));
         let Some((time, text)) = newest else {
-            return Cursor { at: before.at.clone(), ids: before.ids.clone() };
+            return Cursor { at: before.at.clone(), ids: before.ids.clone(), mark: Mark::default() };
         };
         let overlap = |event: &&Event| is_within_overlap(parse_time(&event.created), time);
         let ids: BTreeSet<u64> = events.iter().filter(overlap).map(|event| event.id).collect();
-        Cursor { at: Some(text.clone()), ids: ids.into_iter().collect() }
+        Cursor { at: Some(text.clone()), ids: ids.into_iter().collect(), mark: Mark::default() }
+    }
+
+    /// The next poll asks from another time on unless nothing came: a mark is of one address.
+    fn marked(self, before: &Cursor, mark: Mark) -> Cursor {
+        if self.at == before.at { Cursor { mark, ..self } } else { self }
     }
 }
 
@@ -208,7 +234,8 @@ mod tests {
             event(7, "2012-03-24T11:00:01-06:00"),
         ];
         let cursor = Cursor::after(&Cursor::default(), &events);
-        assert_eq!(cursor, Cursor { at: Some("2012-03-24T11:00:05-06:00".into()), ids: vec![8, 9] });
+        let mark = Mark::default();
+        assert_eq!(cursor, Cursor { at: Some("2012-03-24T11:00:05-06:00".into()), ids: vec![8, 9], mark });
         assert_eq!(Cursor::after(&cursor, &[]), cursor);
         assert_eq!(Cursor::after(&cursor, &events[1..]), cursor, "time does not run backwards");
     }

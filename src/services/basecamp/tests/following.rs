@@ -70,13 +70,45 @@ async fn an_unknown_project_or_another_name_makes_the_root_dirty() {
 async fn more_news_than_can_be_read_means_everything() {
     let fixture = Fixture::new(|received| {
         let number: u64 = received.target.rsplit_once("page=").map_or(1, |(_, number)| number.parse().unwrap());
-        Answer::json(200, (0..50).map(|n| event(number * 100 + n, 0, 7)).collect())
+        let first = if received.target.contains("since=") { 10_000 } else { 0 };
+        Answer::json(200, (0..50).map(|n| event(first + number * 100 + n, 0, 7)).collect())
     })
     .await;
     let start = fixture.provider.changes(None).await.unwrap();
     assert_eq!(fixture.lines().len(), 1);
     assert!(fixture.provider.changes(Some(&start.cursor)).await.unwrap().everything);
     assert_eq!(fixture.lines().len(), 11);
+}
+
+#[tokio::test]
+async fn a_burst_is_read_once_and_then_recognised_by_its_mark() {
+    let newest = Arc::new(Mutex::new(0_u64));
+    let told = newest.clone();
+    let fixture = Fixture::new(move |received| {
+        let number: u64 = received.target.rsplit_once("page=").map_or(1, |(_, number)| number.parse().unwrap());
+        let newest = *told.lock().unwrap();
+        let tag = format!("\"{newest}\"");
+        if number == 1 && received.header("if-none-match") == Some(tag.as_str()) {
+            return Answer::status(304);
+        }
+        // 120 events of one second.
+        let page = (0..newest.min(120)).rev().skip(50 * (number as usize - 1)).take(50);
+        Answer::json(200, page.map(|n| event(n + 1, 0, 7)).collect()).header("etag", &tag)
+    })
+    .await;
+    let mut cursor = fixture.provider.changes(None).await.unwrap().cursor;
+    *newest.lock().unwrap() = 120;
+    let mut requests = Vec::new();
+    for _ in 0..4 {
+        let before = fixture.lines().len();
+        let changes = fixture.provider.changes(Some(&cursor)).await.unwrap();
+        cursor = changes.cursor;
+        requests.push((fixture.lines().len() - before, changes.dirty.len()));
+    }
+    // The whole burst; its first page, whose address is another one now; and twice "not modified".
+    assert_eq!(requests.iter().map(|(count, _)| *count).collect::<Vec<_>>(), [3, 1, 1, 1]);
+    assert!(requests[0].1 > 0 && requests[1..].iter().all(|(_, dirty)| *dirty == 0), "{requests:?}");
+    assert!(cursor.contains("120"), "{cursor}");
 }
 
 #[tokio::test]
