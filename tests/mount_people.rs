@@ -269,7 +269,8 @@ fn what_others_changed_or_put_in_is_not_removed_with_what_was_seen_here() {
     mount.service.heal();
     support::run(&mut mount.collabfs(["outbox", "retry", "--account", ACCOUNT]), Duration::from_secs(30))
         .expect_success();
-    mount.sync();
+    let synced = support::run(mount.collabfs(["sync"]).arg(mount.root()), Duration::from_secs(60));
+    assert!(!synced.succeeded() && synced.output.contains("somebody else made a new revision"), "{}", synced.output);
     run_refresh(&mount);
     mount.service.expect("plan.txt", b"theirs\n", 2);
     mount.service.expect("shelf/new.txt", b"new\n", 1);
@@ -372,4 +373,22 @@ fn an_open_file_is_read_to_its_end_whatever_others_save() {
     mount.service.forget_requests();
     mount.sync();
     assert!(mount.service.changes_asked().is_empty());
+}
+
+/// The program that removed it was told that it is done, and is gone by now.
+#[test]
+fn a_removal_that_the_service_refuses_afterwards_is_told() {
+    let mount = Setup::options("settle=0.2,timeout=10").mount();
+    mount.works("echo text > plan.txt");
+    mount.sync();
+    mount.service.fault("delete:403");
+    mount.works("rm plan.txt");
+    let synced = support::run(mount.collabfs(["sync"]).arg(mount.root()), Duration::from_secs(30));
+    assert!(!synced.succeeded());
+    assert!(synced.output.contains("plan.txt: was removed here"), "{}", synced.output);
+    assert_eq!(mount.works("cat plan.txt"), "text\n");
+    let notices = mount.status()["notices"].clone();
+    assert!(notices[0].as_str().unwrap().contains("plan.txt: was removed here"), "{notices}");
+    // Told once.
+    mount.sync();
 }

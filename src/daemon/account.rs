@@ -13,7 +13,7 @@ use super::MountRequest;
 use super::control::{
     CHANGES_MAX, CacheStatus, ChangeState, ChangeStatus, Control, LocalStatus, Progress, RevisionLine, Status,
 };
-use crate::error::Result;
+use crate::error::{ErrorKind, Result, fail};
 use crate::fs::{ChangeLine, CountedChanges, FileSystem, LineState};
 use crate::fuse::Session;
 use crate::http::Metrics;
@@ -133,7 +133,15 @@ impl Control for MountedAccount {
         progress: &watch::Sender<Progress>,
     ) -> Result<Vec<ChangeStatus>> {
         self.drain(path, timeout, progress).await;
-        Ok(self.left(path))
+        let left = self.left(path);
+        if !left.is_empty() {
+            return Ok(left);
+        }
+        let undone = self.fs.take_undone();
+        match undone.is_empty() {
+            true => Ok(left),
+            false => fail(ErrorKind::Denied, format!("not all that was done here could stay: {}", undone.join("; "))),
+        }
     }
 
     async fn refresh(&self, path: &str) -> Result<()> {

@@ -57,7 +57,12 @@ impl FileSystem {
 
     /// What a person should know or do, one sentence each.
     pub fn notices(&self) -> Vec<String> {
-        self.inner.lock().notices.values().cloned().collect()
+        self.inner.lock().notices.lines(self.inner.now())
+    }
+
+    /// What was undone, because the service refused it, since this was asked last: one sentence each.
+    pub fn take_undone(&self) -> Vec<String> {
+        self.inner.lock().notices.take_untold()
     }
 
     /// Bytes in the content cache, and their limit.

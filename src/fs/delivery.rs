@@ -221,6 +221,7 @@ impl Inner {
             staged: StagedAsset { token: token.clone(), expires: None },
             content: Content::new(spool.path().to_owned(), draft.size),
             description: change.description.clone(),
+            hidden_like: change.hidden_like.clone(),
         };
         Ok((item, draft.generation, draft.size))
     }

@@ -90,13 +90,13 @@ fn note_link(state: &mut State, outcome: &Outcome) {
     match outcome {
         Outcome::Failed(e) if e.kind() == ErrorKind::SignedOut => {
             let notice = format!("the service refuses the credentials ({e}); renew them, then `collabfs outbox retry`");
-            state.notices.insert(SIGNED_OUT, notice);
+            state.notices.stand(SIGNED_OUT, notice);
         }
         Outcome::Failed(e) if e.kind() == ErrorKind::Quota => {
-            state.notices.insert(FULL, format!("the service has no space left ({e})"));
+            state.notices.stand(FULL, format!("the service has no space left ({e})"));
         }
         Outcome::Failed(_) => {}
-        _ => state.notices.clear(),
+        _ => state.notices.all_is_well(),
     }
 }
 
@@ -116,7 +116,12 @@ fn apply(inner: &Inner, state: &mut State, id: ChangeId, kind: &str, effect: Eff
         }
         Effect::Conflict { ino } => set_beside(inner, state, ino, after),
         Effect::Stands { base, error } => {
-            log::warn!("{}: was removed here, but cannot be removed on the service ({error}); it stays", base.name);
+            let told =
+                format!("{}: was removed here, but cannot be removed on the service ({error}); it stays", base.name);
+            log::warn!("{told}");
+            if !state.waiters.contains_key(&id) {
+                state.notices.undone(inner.now(), told);
+            }
             answer(state, id, Err(error));
             if let Some(dir) = state.tree.node_of(&base.parent)? {
                 state.tree.expire(dir)?;

@@ -95,6 +95,7 @@ impl Inner {
         if state.tree.is_orphan(file.ino) && !state.tree.was_lost(file.ino) {
             return Ok(self.store.write_durable(Vec::new()));
         }
+        let lost = state.tree.node(file.ino)?.remote.as_ref().map(|remote| remote.id.clone());
         let back = match state.tree.was_lost(file.ino) {
             true => Some(self.bring_back(state, file.ino)?),
             false => None,
@@ -102,6 +103,9 @@ impl Inner {
         let old = state.tree.node(file.ino)?.spool.clone();
         if back.is_some() || !state.is_local(file.ino)? {
             self.journal_draft(state, file.ino, kept, base)?;
+        }
+        if back.is_some() {
+            state.changes.hide_like(file.ino, lost);
         }
         let (name, size) = (kept.spool.name().to_owned(), kept.size);
         state.tree.update(file.ino, |node| {

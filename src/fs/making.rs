@@ -335,6 +335,8 @@ impl Inner {
         let copy = state.tree.node(moved)?.clone();
         if !state.tree.is_orphan(moved) && !self.is_local_place(state, copy.parent, &copy.name) {
             self.publish(state, &copy)?;
+            let document = state.tree.node(heir)?.remote.as_ref().map(|remote| remote.id.clone());
+            state.changes.hide_like(moved, document);
         }
         Ok(())
     }

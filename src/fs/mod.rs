@@ -22,6 +22,7 @@ mod local;
 mod looking;
 mod lookup;
 mod making;
+mod notices;
 mod opening;
 mod overtaken;
 mod recent;

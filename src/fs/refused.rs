@@ -39,7 +39,9 @@ impl Inner {
             ErrorKind::Unsupported if self.local_names.reason(&node.name).is_some() => {
                 let Some(parent) = state.tree.node_of(&base.parent)? else { return Ok(None) };
                 let old_name = to_file_name(&base.name);
-                log::warn!("{}: the service cannot rename; it is {old_name} again", node.name);
+                let told = format!("{}: the service cannot rename; it is {old_name} again", node.name);
+                log::warn!("{told}");
+                state.notices.undone(self.now(), told);
                 state.turn_back(ino, parent, &old_name)
             }
             _ => Ok(None),

@@ -1,6 +1,6 @@
 //! Building the file system from its parts, and taking up what an earlier process left.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -17,6 +17,7 @@ use crate::fs::FileSystem;
 use crate::fs::effects::bound_to;
 use crate::fs::hidden::Hidden;
 use crate::fs::journaled::{Journaled, restore_contents};
+use crate::fs::notices::Notices;
 use crate::fs::recent::Recent;
 use crate::fs::reserving;
 use crate::fs::state::{Inner, State};
@@ -71,7 +72,7 @@ impl FileSystem {
             reserved: reserving::remembered(&store),
             online: true,
             user: None,
-            notices: BTreeMap::new(),
+            notices: Notices::default(),
             space: None,
             walk: Walk::default(),
             journaled: Journaled::default(),

@@ -3,7 +3,7 @@
 //! Lock order: the table of open files, then one open file, then [`State`]. None of them is held across an await,
 //! and nothing is sent to the kernel or to the service under any of them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lru::LruCache;
@@ -17,6 +17,7 @@ use crate::fs::handles::Handles;
 use crate::fs::hidden::Hidden;
 use crate::fs::journaled::Journaled;
 use crate::fs::listing::Flights;
+use crate::fs::notices::Notices;
 use crate::fs::recent::Recent;
 use crate::fs::reserving::Reservation;
 use crate::fs::vacated::Vacated;
@@ -70,7 +71,7 @@ pub(super) struct State {
     pub online: bool,
     pub user: Option<String>,
     /// What a person should know or do, by the kind of trouble.
-    pub notices: BTreeMap<&'static str, String>,
+    pub notices: Notices,
     pub space: Option<Quota>,
     pub walk: Walk,
     pub journaled: Journaled,

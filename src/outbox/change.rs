@@ -117,6 +117,9 @@ pub struct Change {
     pub want: Want,
     pub draft: Option<Draft>,
     pub description: Option<String>,
+    /// The document that the content comes from, should it become a new file: it is hidden from whom that one is hidden.
+    #[serde(default)]
+    pub hidden_like: Option<RemoteId>,
     /// The first step of a save, in all likelihood: the old document was removed or renamed away, and a new one of its
     /// name is about to come. It is meant as soon as it has rested; when the process dies before, the document stands.
     #[serde(default)]
@@ -147,6 +150,7 @@ impl Change {
             want,
             draft: None,
             description: None,
+            hidden_like: None,
             provisional: false,
             phase: Phase::Waiting,
             rest_until: Millis(0),

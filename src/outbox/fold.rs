@@ -324,11 +324,20 @@ impl ChangeSet {
         let base = change.base.clone()?;
         let keep = change.draft.is_some() && change.want != Want::Gone;
         self.set_base(ino, None);
-        self.change_mut(ino).phase = Phase::Waiting;
+        let change = self.change_mut(ino);
+        change.phase = Phase::Waiting;
+        change.hidden_like = Some(base.id.clone());
         if !keep {
             self.take(ino);
         }
         Some(base)
+    }
+
+    /// The content that goes up as a new file comes from this document.
+    pub fn hide_like(&mut self, ino: Ino, document: Option<RemoteId>) {
+        if document.is_some() && self.changes.contains_key(&ino) {
+            self.change_mut(ino).hidden_like = document;
+        }
     }
 
     /// Whether the node's change is about an entry, and no request of our own may be what takes it away.
@@ -340,6 +349,7 @@ impl ChangeSet {
     /// The document moved on without us: our content becomes a new file at `place`.
     pub fn detach(&mut self, ino: Ino, place: Place) {
         if self.changes.contains_key(&ino) {
+            self.hide_like(ino, self.changes.get(&ino).and_then(|change| Some(change.base.as_ref()?.id.clone())));
             self.set_base(ino, None);
             let change = self.change_mut(ino);
             change.want = Want::Here(place);

@@ -103,6 +103,9 @@ pub struct AttachItem {
     pub content: Content,
     /// Shown beside the file by services that can.
     pub description: Option<String>,
+    /// A document, perhaps one that is gone, whose content this was: whoever may not see that one must not see the new
+    /// file either.
+    pub hidden_like: Option<RemoteId>,
 }
 
 /// A file that was made. Fields the answer did not tell stay `None`; the next listing fills them.

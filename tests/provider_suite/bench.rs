@@ -240,7 +240,7 @@ impl Bench {
     pub async fn stage(&self, name: &str, bytes: &[u8]) -> Result<AttachItem> {
         let content = self.content(bytes);
         let staged = self.provider.stage(&self.work, name, &content).await?;
-        Ok(AttachItem { name: name.to_owned(), staged, content, description: None })
+        Ok(AttachItem { name: name.to_owned(), staged, content, description: None, hidden_like: None })
     }
 
     /// Both steps of creating a file.

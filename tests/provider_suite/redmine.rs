@@ -95,7 +95,7 @@ async fn a_version_is_a_directory_and_goes_only_when_empty() {
     assert!(made.offers.has(Operation::CreateFile) && !made.offers.has(Operation::MakeDir));
     let content = bench.content(b"hello");
     let staged = bench.provider.stage(&made.id, "a.txt", &content).await.unwrap();
-    let item = AttachItem { name: "a.txt".into(), staged, content, description: None };
+    let item = AttachItem { name: "a.txt".into(), staged, content, description: None, hidden_like: None };
     bench.provider.attach(&made.id, &[item]).await.unwrap().remove(0).unwrap();
     assert_eq!(bench.snapshot().all("Work/Files/1.0/a.txt").len(), 1);
     let version = Located { id: made.id, parent: bench.work.clone(), name: made.name, kind: EntryKind::Directory };

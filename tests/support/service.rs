@@ -9,7 +9,7 @@ use super::sha256;
 pub const PROJECT: &str = "Work";
 pub const FOLDER: &str = "Files";
 /// Services whose projects hold the files themselves.
-const FLAT: [&str; 3] = ["basecamp", "oracle-content", "rillsoft"];
+const FLAT: [&str; 2] = ["basecamp", "rillsoft"];
 
 pub struct Service {
     runtime: Runtime,

@@ -302,7 +302,8 @@ mod tests {
         let dir = RemoteId::new("dir", 1);
         assert!(check.attach(&dir, &[]).await.unwrap().is_empty());
         let content = Content::new("/nowhere".into(), 1);
-        let item = AttachItem { name: "a".into(), staged: StagedAsset::none(), content, description: None };
+        let item =
+            AttachItem { name: "a".into(), staged: StagedAsset::none(), content, description: None, hidden_like: None };
         assert_eq!(kind(check.attach(&dir, &vec![item; 3]).await), ErrorKind::Bug);
     }
 }

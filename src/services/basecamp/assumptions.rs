@@ -24,8 +24,9 @@ pub const PAGE_ITEMS: u64 = 50;
 /// Pages of one list that are asked for at the same time.
 pub const PAGES_PARALLEL: usize = 8;
 
-/// 500 requests in 10 seconds are allowed per address and account (README page); others may share ours.
-pub const RATE: Rate = Rate { requests: 400, per: Duration::from_secs(10) };
+/// 500 requests in 10 seconds are allowed per address and account (README page); others may share ours, and nothing says
+/// how evenly they have to come.
+pub const RATE: Rate = Rate { requests: 40, per: Duration::from_secs(1) };
 /// No limit of parallel requests is documented.
 pub const REQUESTS_PARALLEL: usize = 8;
 pub const UPLOADS_PARALLEL: usize = 4;

@@ -11,7 +11,7 @@ use crate::http::{FileBody, Request, Response, StatusCode, path};
 use crate::ids::RevisionId;
 use crate::provider::{AttachItem, Content, Created, Entry, Located, Revised, StagedAsset};
 use crate::services::basecamp::assumptions as assumed;
-use crate::services::basecamp::listing::project_path;
+use crate::services::basecamp::listing::{project_path, read_project};
 use crate::services::basecamp::looking::{attachment_path, upload_path};
 use crate::services::basecamp::model::{Attachment, Project, Upload};
 use crate::services::basecamp::place::Place;
@@ -48,9 +48,34 @@ impl Basecamp {
         let Some(token) = item.staged.token.as_deref() else {
             return fail(ErrorKind::Stale, "the bytes were not sent yet");
         };
-        let facts = Facts { content: item.description.clone(), ..Facts::default() };
+        let private = match &item.hidden_like {
+            Some(document) => self.is_hidden(Place::of(document)?).await?,
+            None => false,
+        };
+        let facts = Facts { content: item.description.clone(), private, ..Facts::default() };
         let made = self.create_upload(project, &item.name, token, item.content.size, &facts).await?;
         Ok(Created { id: made.place.remote_id(), revision: made.revision, renamed: None, existed: false })
+    }
+
+    /// Whether clients do, or did, not see the file. What cannot be looked at any more is taken for hidden: a person can
+    /// show it to them, and nobody can make them forget it.
+    async fn is_hidden(&self, document: Place) -> Result<bool> {
+        if let Some(known) = self.session.is_private(document) {
+            return Ok(known);
+        }
+        match self.facts(document).await {
+            Ok(facts) => return Ok(facts.private),
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+        let Place::File { project, .. } = document else { return Ok(false) };
+        let response = self.client.send(&Request::get("list", project_path(project)?)).await?;
+        // Other projects have nothing private (projects page), and refuse it.
+        let has_clients = read_project(&response.checked_by(assumed::READING)?)?.is_for_clients();
+        if has_clients {
+            log::warn!("{document} is gone, and clients may not have seen it: its content is hidden from them");
+        }
+        Ok(has_clients)
     }
 
     /// `POST /projects/P/uploads.json`. Not to be repeated blindly: each one is another file.

@@ -59,6 +59,11 @@ pub struct Upload {
 }
 
 impl Project {
+    /// Clients see it, but for what is private.
+    pub fn is_for_clients(&self) -> bool {
+        flag(&self.value, "is_client_project")
+    }
+
     /// `None` without an id.
     pub fn read(value: Value) -> Option<Project> {
         let id = number(&value, "id")?;

@@ -49,6 +49,8 @@ struct KnownProject {
 
 pub struct Session {
     files: Mutex<LruCache<Place, Facts>>,
+    /// Whether files are, or were, hidden from clients.
+    private: Mutex<LruCache<Place, bool>>,
     projects: Mutex<LruCache<u64, KnownProject>>,
     signed: Mutex<LruCache<Place, (Url, Instant)>>,
     /// Tokens that no upload was tried with, and since when.
@@ -71,6 +73,7 @@ impl Default for Session {
     fn default() -> Session {
         Session {
             files: Mutex::new(LruCache::new(FILES_MAX)),
+            private: Mutex::new(LruCache::new(FILES_MAX)),
             projects: Mutex::new(LruCache::new(PROJECTS_MAX)),
             signed: Mutex::new(LruCache::new(SIGNED_MAX)),
             unused_tokens: Mutex::new(LruCache::new(TOKENS_MAX)),
@@ -96,6 +99,7 @@ impl Facts {
 impl Session {
     /// A list's facts do not take away what was learned of the file alone.
     pub fn note_file(&self, place: Place, facts: Facts) {
+        locked(&self.private).put(place, facts.private);
         let mut files = locked(&self.files);
         let content = facts.content.or_else(|| files.get(&place).and_then(|known| known.content.clone()));
         files.put(place, Facts { content, ..facts });
@@ -103,6 +107,11 @@ impl Session {
 
     pub fn file(&self, place: Place) -> Option<Facts> {
         locked(&self.files).get(&place).cloned()
+    }
+
+    /// Whether the file is hidden from clients, or was when it was there.
+    pub fn is_private(&self, place: Place) -> Option<bool> {
+        locked(&self.private).get(&place).copied()
     }
 
     pub fn forget_file(&self, place: Place) {

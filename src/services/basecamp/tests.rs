@@ -59,7 +59,7 @@ impl Fixture {
     async fn item(&self, name: &str, bytes: &[u8]) -> AttachItem {
         let content = self.content(bytes);
         let staged = self.provider.stage(&project(7), name, &content).await.unwrap();
-        AttachItem { name: name.into(), staged, content, description: None }
+        AttachItem { name: name.into(), staged, content, description: None, hidden_like: None }
     }
 
     async fn parts(&self, dir: &RemoteId, known: Option<Validator>) -> Vec<ListPart> {

@@ -63,6 +63,7 @@ impl Fixture {
             staged: StagedAsset::none(),
             content: self.content(bytes),
             description: None,
+            hidden_like: None,
         };
         self.provider.attach(&container.remote_id(), &[item]).await.unwrap().remove(0)
     }

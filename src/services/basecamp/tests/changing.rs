@@ -1,6 +1,7 @@
 //! Making, replacing, renaming, removing; and what is found out afterwards.
 
 use super::*;
+use crate::services::basecamp::session::Facts;
 
 /// Takes uploads as 20, 21, ...; answers everything else as told.
 async fn taking(settings: &str, other: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Fixture {
@@ -40,6 +41,34 @@ async fn a_description_goes_along_as_content() {
     let item = AttachItem { description: Some("Hi there!".into()), ..fixture.item("a.txt", b"hello").await };
     fixture.provider.attach(&project(7), &[item]).await.unwrap().remove(0).unwrap();
     assert_eq!(fixture.stub.received()[1].json()["content"], "Hi there!");
+}
+
+/// What was hidden from clients, and goes up again as another file.
+#[tokio::test]
+async fn what_comes_from_a_private_file_is_private_also_when_that_is_gone() {
+    for (project_of_clients, upload, private) in
+        [(true, 1, json!(true)), (true, 2, Value::Null), (true, 3, json!(true)), (false, 3, Value::Null)]
+    {
+        let fixture = taking("", move |received| match (received.method.as_str(), received.path()) {
+            ("GET", "/projects/7/uploads/2.json") => Answer::json(200, upload_json(2, "b.txt", 9)),
+            ("GET", "/projects/7.json") => {
+                Answer::json(200, json!({ "id": 7, "name": "Work", "is_client_project": project_of_clients }))
+            }
+            ("DELETE", _) => Answer::status(204),
+            _ => Answer::status(404),
+        })
+        .await;
+        fixture
+            .provider
+            .session
+            .note_file(Place::File { project: 7, upload: 1 }, Facts { private: true, ..Facts::default() });
+        fixture.provider.trash_upload(7, 1).await.unwrap();
+        let hidden_like = Some(Place::File { project: 7, upload }.remote_id());
+        let item = AttachItem { hidden_like, ..fixture.item("old.txt", b"hello").await };
+        fixture.provider.attach(&project(7), &[item]).await.unwrap().remove(0).unwrap();
+        let received = fixture.stub.received();
+        assert_eq!(received.last().unwrap().json()["private"], private, "{project_of_clients} {upload}");
+    }
 }
 
 #[tokio::test]

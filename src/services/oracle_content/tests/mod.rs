@@ -53,6 +53,7 @@ impl Fixture {
             staged: StagedAsset::none(),
             content: self.content(b"a;b"),
             description: None,
+            hidden_like: None,
         };
         self.provider.attach(&folder_id("F1"), &[item]).await?.remove(0)
     }

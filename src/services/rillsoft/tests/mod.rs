@@ -88,7 +88,13 @@ impl Fixture {
     }
 
     fn item(&self, name: &str, bytes: &[u8]) -> AttachItem {
-        AttachItem { name: name.into(), staged: StagedAsset::none(), content: self.content(bytes), description: None }
+        AttachItem {
+            name: name.into(),
+            staged: StagedAsset::none(),
+            content: self.content(bytes),
+            description: None,
+            hidden_like: None,
+        }
     }
 
     async fn create(&self, name: &str, bytes: &[u8]) -> Result<Created> {
