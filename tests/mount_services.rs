@@ -61,6 +61,7 @@ on_every_service! {
     every_way_of_saving_leaves_one_document_with_the_new_bytes
     a_file_is_moved_to_another_directory
     a_removed_file_is_gone_and_its_name_is_free
+    of_equal_names_the_right_one_is_plain
     a_save_by_a_new_upload_and_the_removal_of_the_old_one_keeps_the_name
     what_was_opened_is_read_to_its_end_though_it_is_replaced
     what_is_written_to_a_replaced_file_lies_beside
@@ -174,6 +175,25 @@ fn a_removed_file_is_gone_and_its_name_is_free(kind: &Kind) {
     mount.sync();
     assert_eq!(newest(&mount, "plan.txt"), sha256(b"three"));
     assert_eq!(mount.works("ls"), "other.txt\nplan.txt\n");
+}
+
+/// Where nothing can be revised, a new file of the name is the next content; elsewhere it is another document.
+fn of_equal_names_the_right_one_is_plain(kind: &Kind) {
+    let mount = kind.mount_with("settle=0.2,ttl=60,poll=60,timeout=10");
+    let web = mount.service.web_user();
+    let path = mount.service.path("plan.txt");
+    web.create_file(&path, "first").unwrap();
+    refresh(&mount);
+    assert_eq!(mount.works("cat plan.txt"), "first");
+    if web.create_file(&path, "second").is_err() {
+        return assert_eq!(kind.service, "oracle-content", "names are unique there");
+    }
+    refresh(&mount);
+    let (plain, numbered) = if kind.save == Save::Revises { ("first", "second") } else { ("second", "first") };
+    assert_eq!(mount.works("cat plan.txt plan[!.]*.txt"), format!("{plain}{numbered}"));
+    let other = Setup::options("timeout=10").mount_account(&mount.service.server().account_toml());
+    let seen = other.root().join(mount.service.path("plan.txt"));
+    assert_eq!(fs::read_to_string(seen).unwrap(), plain, "another machine sees the same");
 }
 
 /// As people do it where nothing can be revised: the new content is another upload, the old one is removed.

@@ -20,8 +20,10 @@ const ENTRIES_MAX: usize = 250_000;
 /// What is known of earlier is not trusted for so long, when it says that a name is missing.
 const PATIENCE_FOR_NEWS: Duration = Duration::from_secs(2);
 
+type Flight = Shared<BoxFuture<'static, Result<()>>>;
+
 /// Listings under way, by directory, so that concurrent askers share one.
-pub(super) type Flights = HashMap<Ino, Shared<BoxFuture<'static, Result<()>>>>;
+pub(super) type Flights = HashMap<Ino, Flight>;
 
 /// Whether a directory has to be listed before it can answer.
 pub(super) enum Need {
@@ -84,6 +86,10 @@ impl Inner {
     async fn list_within_deadline(self: &Arc<Self>, dir: Ino) -> Result<()> {
         let flight = self.list_shared(dir);
         self.list_ahead(dir);
+        self.in_time(flight).await
+    }
+
+    async fn in_time(&self, flight: Flight) -> Result<()> {
         match tokio::time::timeout(self.options.timeout, flight).await {
             Ok(result) => result,
             Err(_) => fail(ErrorKind::TimedOut, "the service did not list the directory in time"),
@@ -99,18 +105,24 @@ impl Inner {
             let _ = tokio::time::timeout(self.options.timeout, older).await;
         }
         self.lock().tree.expire(dir)?;
-        self.list_within_deadline(dir).await
+        let flight = self.list_since(dir, Some(Duration::ZERO));
+        self.in_time(flight).await
     }
 
     /// Joins the listing that is under way, or starts one. It goes on when nobody waits for it any more.
-    pub fn list_shared(self: &Arc<Self>, dir: Ino) -> Shared<BoxFuture<'static, Result<()>>> {
+    pub fn list_shared(self: &Arc<Self>, dir: Ino) -> Flight {
+        self.list_since(dir, None)
+    }
+
+    /// `max_age`: how old what a provider fetched before may be; `None` as usual.
+    fn list_since(self: &Arc<Self>, dir: Ino, max_age: Option<Duration>) -> Flight {
         let mut flights = self.flights.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(flight) = flights.get(&dir) {
             return flight.clone();
         }
         let inner = self.clone();
         let task = tokio::spawn(async move {
-            let result = inner.list(dir).await;
+            let result = inner.list(dir, max_age).await;
             inner.flights.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&dir);
             result
         });
@@ -121,7 +133,7 @@ impl Inner {
         flight
     }
 
-    async fn list(self: &Arc<Self>, dir: Ino) -> Result<()> {
+    async fn list(self: &Arc<Self>, dir: Ino, max_age: Option<Duration>) -> Result<()> {
         let (id, known, max_age, begun) = {
             let mut state = self.lock();
             let node = state.tree.node(dir)?;
@@ -130,8 +142,8 @@ impl Inner {
             let known = listing.and_then(|l| l.validator.clone()).map(Validator);
             // What is said to be outdated must not be answered from what a provider fetched before.
             let outdated = listing.is_some_and(|l| l.fetched == Millis(0));
-            let max_age = if outdated { Duration::ZERO } else { self.options.ttl / 2 };
-            (id, known, max_age, state.recent.listing_begins())
+            let usual = if outdated { Duration::ZERO } else { self.options.ttl / 2 };
+            (id, known, max_age.unwrap_or(usual), state.recent.listing_begins())
         };
         let request = ListRequest { known, max_age };
         let fetched = self.fetch(&id, request).await;
@@ -181,7 +193,8 @@ impl Inner {
         let id = state.tree.node(dir)?.remote.as_ref().map(|r| r.id.clone());
         let being_made = id.map(|id| state.changes.being_made(&id)).unwrap_or_default();
         let view = PendingView { changes: &state.changes, recent: &state.recent, handles: &handles, being_made, begun };
-        let mut merged = state.tree.merge(dir, Snapshot { entries, listing }, &view)?;
+        let files_succeed = !self.provider.capabilities().revises_in_place;
+        let mut merged = state.tree.merge(dir, Snapshot { entries, listing, files_succeed }, &view)?;
         drop(handles);
         for ino in merged.vanished {
             merged.invalidations.extend(self.outlived(state, ino)?);

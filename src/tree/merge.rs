@@ -30,6 +30,8 @@ pub trait Pending {
 pub struct Snapshot {
     pub entries: Vec<Entry>,
     pub listing: Listing,
+    /// A file of a name that is there already is that one's next content.
+    pub files_succeed: bool,
 }
 
 /// What a listing changed.
@@ -51,7 +53,7 @@ impl Tree {
         let known = self.known_children(dir, &dir_id)?;
         let mut merge = Merge { known, tree: self, dir, dir_id, relisted, pending, merged: Merged::default() };
         let entries = merge.relevant(snapshot.entries);
-        let names = merge.names(&entries)?;
+        let names = merge.names(&entries, snapshot.files_succeed)?;
         let listed: HashSet<Ino> = entries.iter().map(|(ino, _)| *ino).collect();
         merge.remove_missing(&listed)?;
         for ((ino, entry), name) in entries.into_iter().zip(names) {
@@ -131,7 +133,7 @@ impl Merge<'_> {
     }
 
     /// File names, in the order of the entries. What has a name here keeps it as long as the service's stays.
-    fn names(&mut self, entries: &[(Ino, Entry)]) -> Result<Vec<String>> {
+    fn names(&mut self, entries: &[(Ino, Entry)], files_succeed: bool) -> Result<Vec<String>> {
         let listed: HashSet<Ino> = entries.iter().map(|(ino, _)| *ino).collect();
         let leaving = self.leaving(&listed);
         let pending = self.pending;
@@ -156,6 +158,7 @@ impl Merge<'_> {
                 remote: &entry.name,
                 created: entry.created,
                 previous: previous(ino, entry),
+                succeeds: files_succeed && entry.kind == EntryKind::File,
             })
             .collect();
         Ok(assign_names(&named, &reserved))

@@ -84,7 +84,13 @@ fn named(mut entries: Vec<Entry>) -> Vec<Arc<Trashed>> {
         entries.truncate(ENTRIES_MAX);
     }
     let claims: Vec<Named> = (entries.iter())
-        .map(|entry| Named { id: &entry.id, remote: &entry.name, created: entry.created, previous: None })
+        .map(|entry| Named {
+            id: &entry.id,
+            remote: &entry.name,
+            created: entry.created,
+            previous: None,
+            succeeds: false,
+        })
         .collect();
     let names = assign_names(&claims, &HashSet::new());
     names.into_iter().zip(entries).map(|(name, entry)| Arc::new(Trashed { name, entry })).collect()
