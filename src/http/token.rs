@@ -134,7 +134,10 @@ impl BearerToken {
 }
 
 fn held(header: HeaderName, scheme: &str, token: Token, generation: u64) -> Result<Arc<Held>> {
-    let value = secret_value(&format!("{scheme}{}", token.value))?;
+    let value = secret_value(&format!("{scheme}{}", token.value)).map_err(|_| {
+        // The service's doing: another token may be better.
+        Error::new(ErrorKind::Protocol, "the sign-in gave a token with characters that cannot be sent")
+    })?;
     let credentials = Credentials { headers: HeaderMap::from_iter([(header, value)]), generation };
     let renew_at = token.lifetime.map(|life| Instant::now() + life.saturating_sub(RENEWED_BEFORE.min(life / 10)));
     Ok(Arc::new(Held { credentials, renew_at, taken: Default::default() }))

@@ -43,8 +43,8 @@ pub const SAME_MOMENT: Duration = Duration::from_secs(2);
 pub const FULL_CHECK: Duration = Duration::from_secs(600);
 /// A signed address at the storage host is used for this time.
 pub const SIGNED_FOR: Duration = Duration::from_secs(60);
-/// A token so young cannot be the reason of a refusal.
-pub const TOKEN_FRESH_FOR: Duration = Duration::from_secs(120);
+/// A refusal of the same name within this time is not the token's fault.
+pub const STARTED_AGAIN_KEPT: Duration = Duration::from_secs(600);
 
 /// Statuses whose usual reading does not fit: what remains of the client's errors is not the user's doing.
 pub const READING: StatusTable = &[(400, ErrorKind::Bug), (422, ErrorKind::Bug)];

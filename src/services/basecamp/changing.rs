@@ -39,7 +39,6 @@ impl Basecamp {
         let Some(token) = answer.get("token").and_then(Value::as_str).filter(|token| !token.is_empty()) else {
             return fail(ErrorKind::Protocol, "the service took the bytes and gave no token for them");
         };
-        self.session.note_token(token);
         Ok(StagedAsset { token: Some(token.to_owned()), expires: None })
     }
 
@@ -86,10 +85,9 @@ impl Basecamp {
         if facts.private {
             upload.insert("private".to_owned(), true.into());
         }
-        let fresh = self.session.use_token(token);
         let target = path(&["projects", &project.to_string(), "uploads.json"])?;
         let response = self.client.send(&with_json(Request::post("attach", target), &upload.into())).await?;
-        if response.status == StatusCode::UNPROCESSABLE_ENTITY && !fresh {
+        if response.status == StatusCode::UNPROCESSABLE_ENTITY && self.session.may_start_again(project, name) {
             return fail(ErrorKind::Stale, "the service does not keep the uploaded bytes any more");
         }
         self.read_made(project, size, facts, response.checked_by(assumed::NAMING)?).await
@@ -125,9 +123,12 @@ impl Basecamp {
         };
         // Not private any more would mean to show it to clients.
         let facts = self.facts(old).await?;
-        let staged = self.upload(&file.name, content).await?;
-        let token = staged.token.unwrap_or_default();
-        let made = self.create_upload(project, &file.name, &token, content.size, &facts).await?;
+        let made = match self.upload_and_create(project, &file.name, content, &facts).await {
+            Err(e) if e.kind() == ErrorKind::Stale => {
+                self.upload_and_create(project, &file.name, content, &facts).await?
+            }
+            other => other?,
+        };
         if !self.retire(project, upload).await.map_err(Error::unclear)? {
             log::warn!(
                 "{old} was gone before it could be replaced by {}: what somebody else may have put in its place is kept",
@@ -135,6 +136,11 @@ impl Basecamp {
             );
         }
         Ok(Revised { id: made.place.remote_id(), revision: made.revision })
+    }
+
+    async fn upload_and_create(&self, project: u64, name: &str, content: &Content, facts: &Facts) -> Result<Made> {
+        let token = self.upload(name, content).await?.token.unwrap_or_default();
+        self.create_upload(project, name, &token, content.size, facts).await
     }
 
     /// Removes what was replaced, unless it shall stay; tells whether it was there. That it is gone, or must not be

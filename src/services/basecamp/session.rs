@@ -19,7 +19,7 @@ const FILES_MAX: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 const PROJECTS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// Addresses and tokens: these live for minutes.
 const SIGNED_MAX: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
-const TOKENS_MAX: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+const STARTED_AGAIN_MAX: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// Uploads of our own that an event may still be about.
 const OWN_MAX: NonZeroUsize = NonZeroUsize::new(5_000).unwrap();
 /// Projects whose other attachments are kept for a moment, and how many of these at most.
@@ -53,8 +53,8 @@ pub struct Session {
     private: Mutex<LruCache<Place, bool>>,
     projects: Mutex<LruCache<u64, KnownProject>>,
     signed: Mutex<LruCache<Place, (Url, Instant)>>,
-    /// Tokens that no upload was tried with, and since when.
-    unused_tokens: Mutex<LruCache<String, Instant>>,
+    /// Files, by project and name, whose bytes were sent anew because their token was refused, and when.
+    started_again: Mutex<LruCache<(u64, String), Instant>>,
     /// Uploads that this mount made or removed.
     own: Mutex<LruCache<u64, ()>>,
     me: Mutex<Option<u64>>,
@@ -76,7 +76,7 @@ impl Default for Session {
             private: Mutex::new(LruCache::new(FILES_MAX)),
             projects: Mutex::new(LruCache::new(PROJECTS_MAX)),
             signed: Mutex::new(LruCache::new(SIGNED_MAX)),
-            unused_tokens: Mutex::new(LruCache::new(TOKENS_MAX)),
+            started_again: Mutex::new(LruCache::new(STARTED_AGAIN_MAX)),
             own: Mutex::new(LruCache::new(OWN_MAX)),
             me: Mutex::default(),
             root: Mutex::default(),
@@ -135,14 +135,12 @@ impl Session {
         locked(&self.signed).pop(&place).is_some()
     }
 
-    pub fn note_token(&self, token: &str) {
-        locked(&self.unused_tokens).put(token.to_owned(), Instant::now());
-    }
-
-    /// Takes note of a token's use. Whether it was its first one, and soon after it was given.
-    pub fn use_token(&self, token: &str) -> bool {
-        let since = locked(&self.unused_tokens).pop(token);
-        since.is_some_and(|since| since.elapsed() < assumed::TOKEN_FRESH_FOR)
+    /// Whether the bytes of a file may be sent anew because their token was refused: once, since it may be the name that
+    /// is refused.
+    pub fn may_start_again(&self, project: u64, name: &str) -> bool {
+        let mut started_again = locked(&self.started_again);
+        let before = started_again.put((project, name.to_owned()), Instant::now());
+        before.is_none_or(|at| at.elapsed() >= assumed::STARTED_AGAIN_KEPT)
     }
 
     /// An upload that this mount made or removed.

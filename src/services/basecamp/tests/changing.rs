@@ -93,14 +93,14 @@ async fn a_file_stored_with_another_size_goes_to_the_trash_and_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_sent_again_unless_it_is_fresh() {
+async fn a_refused_token_is_sent_again_once() {
     let fixture = Fixture::new(|received| match received.path() {
         "/attachments.json" => Answer::json(200, json!({ "token": "t" })),
         _ => Answer::json(422, json!({})),
     })
     .await;
     let item = fixture.item("a.txt", b"hello").await;
-    for kind in [ErrorKind::BadName, ErrorKind::Stale] {
+    for kind in [ErrorKind::Stale, ErrorKind::BadName] {
         let outcome = fixture.provider.attach(&project(7), std::slice::from_ref(&item)).await.unwrap().remove(0);
         assert_eq!(outcome.unwrap_err().kind(), kind);
     }
@@ -114,6 +114,22 @@ async fn new_content_is_a_new_upload_and_the_old_one_goes_last() {
     assert_eq!((revised.id.as_str(), revised.revision.unwrap().as_str()), ("file:7/20", "kkey20"));
     let changes = ["POST /attachments.json", "POST /projects/7/uploads.json", "DELETE /projects/7/uploads/1.json"];
     assert_eq!(fixture.lines()[1..], changes);
+}
+
+#[tokio::test]
+async fn new_content_is_sent_anew_once_when_its_token_is_refused() {
+    let refused = std::sync::atomic::AtomicBool::new(false);
+    let fixture = Fixture::new(move |received| match (received.method.as_str(), received.path()) {
+        ("POST", "/attachments.json") => Answer::json(200, json!({ "token": "t" })),
+        ("POST", _) if !refused.swap(true, std::sync::atomic::Ordering::SeqCst) => Answer::json(422, json!({})),
+        ("POST", _) => Answer::json(201, upload_json(20, "a.txt", 5)),
+        ("DELETE", _) => Answer::status(204),
+        _ => Answer::json(200, upload_json(1, "a.txt", 9)),
+    })
+    .await;
+    fixture.provider.revise(&file(1, "a.txt"), None, &fixture.content(b"hello")).await.unwrap();
+    let uploads = fixture.lines().iter().filter(|line| *line == "POST /attachments.json").count();
+    assert_eq!((uploads, fixture.lines().last().unwrap().as_str()), (2, "DELETE /projects/7/uploads/1.json"));
 }
 
 #[tokio::test]
