@@ -110,7 +110,7 @@ fn files_are_copied_in_and_read_back_by_another_mount(kind: &Kind) {
 }
 
 /// Each script saves `text` into `plan.txt`, as one of the usual programs does.
-const WAYS_OF_SAVING: [(&str, &str); 8] = [
+const WAYS_OF_SAVING: [(&str, &str); 9] = [
     ("in place", "printf %s \"$text\" > plan.txt"),
     ("appended to", "printf %s \"$text\" | dd of=plan.txt conv=notrunc status=none; truncate -s ${#text} plan.txt"),
     ("temporary file", "printf %s \"$text\" > .goutputstream-X1; mv .goutputstream-X1 plan.txt"),
@@ -119,6 +119,7 @@ const WAYS_OF_SAVING: [(&str, &str); 8] = [
     ("backup that could be a document", "mv plan.txt plan.bak; printf %s \"$text\" > plan.txt; rm plan.bak"),
     ("double rename", "printf %s \"$text\" > lu1ab.tmp; mv plan.txt plan.bak; mv lu1ab.tmp plan.txt; rm plan.bak"),
     ("removed and made", "rm plan.txt; printf %s \"$text\" > plan.txt"),
+    ("sed", "sed -i \"s/.*/$text/\" plan.txt"),
 ];
 
 fn every_way_of_saving_leaves_one_document_with_the_new_bytes(kind: &Kind) {

@@ -117,7 +117,10 @@ impl Inner {
             EntryKind::Directory => (Operation::MakeDir, "make directories"),
         };
         self.check_operation(directory, operation, what)?;
-        self.provider.check_name(name, kind)?;
+        if let Err(refused) = self.provider.check_name(name, kind) {
+            let stays = kind == EntryKind::File && self.local_names.reason_where_refused(name).is_some();
+            return if stays { Ok(true) } else { Err(refused) };
+        }
         self.check_case(&mut state, parent, name, None)?;
         Ok(false)
     }

@@ -194,7 +194,9 @@ impl Inner {
         }
         if state.is_local(ino)? {
             let name = state.tree.node(ino)?.name.clone();
-            let reason = self.local_names.reason(&name).unwrap_or("in a local directory");
+            let names = &self.local_names;
+            let reason = names.reason(&name).or_else(|| names.reason_where_refused(&name));
+            let reason = reason.unwrap_or("in a local directory");
             return Ok(format!("local: {reason}"));
         }
         Ok(if dirty { "pending" } else { "synced" }.to_owned())

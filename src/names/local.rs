@@ -73,6 +73,11 @@ const BUILT_IN: &[(&str, &str)] = &[
     (".smbdelete*", FILE_SYSTEM),
 ];
 
+/// Temporary files without an extension that a program soon renames to the document: sed, zip, Excel. People may give
+/// documents such names, too; so only where the service takes no such name anyway.
+const WHERE_REFUSED: &[&str] =
+    &["sed??????", "zi??????", "[0-9A-F][0-9A-F][0-9A-F][0-9A-F][0-9A-F][0-9A-F][0-9A-F][0-9A-F]"];
+
 /// The patterns in force for a mount.
 #[derive(Debug, Clone)]
 pub struct LocalNames {
@@ -92,6 +97,12 @@ impl LocalNames {
             Some(patterns) => patterns.iter().any(|p| glob::matches(p, name)).then_some("kept local by a setting"),
             None => BUILT_IN.iter().find(|(p, _)| glob::matches(p, name)).map(|(_, reason)| *reason),
         }
+    }
+
+    /// The same for a name that the service refuses.
+    pub fn reason_where_refused(&self, name: &str) -> Option<&'static str> {
+        let built_in = self.own.is_none() && WHERE_REFUSED.iter().any(|pattern| glob::matches(pattern, name));
+        built_in.then_some(SCRATCH)
     }
 }
 
@@ -166,6 +177,7 @@ mod tests {
     fn own_patterns_replace_the_built_in_ones() {
         let names = LocalNames::new(Some(vec!["*.part".into()]));
         assert!(names.reason("a.part").is_some());
+        assert!(names.reason_where_refused("sedAbC123").is_none());
         assert!(names.reason("a~").is_none());
     }
 }
