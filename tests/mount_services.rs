@@ -321,3 +321,27 @@ fn what_hangs_on_messages_shows_from_the_mount_on_that_asks_for_it() {
     mount.start();
     wait_until("the groups are gone", || mount.works("ls") == "plan.txt\n");
 }
+
+/// A document hangs on a task there; whoever creates one is told at once that nobody knows any.
+#[test]
+fn a_file_that_can_hang_on_nothing_is_refused_when_it_is_made() {
+    let mut mount = Setup::options("settle=0.2,ttl=1,timeout=10").service("rillsoft").mount();
+    fs::write(mount.path("first.txt"), "text").unwrap();
+    mount.sync();
+    mount.works("rm first.txt");
+    mount.sync();
+    let asked = mount.service.server().requests().all();
+    let tasks =
+        asked.iter().find(|request| request.path.ends_with("/tasks")).expect("tasks are asked for").path.clone();
+    mount.remount();
+    mount.service.fault(&format!("GET {tasks}:404:always"));
+    let refused = fs::write(mount.path("plan.txt"), "text").unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));
+    assert!(mount.log().contains("parent."), "{}", mount.log());
+    assert_eq!(mount.works("ls"), "");
+    mount.service.heal();
+    mount.remount();
+    fs::write(mount.path("plan.txt"), "text").unwrap();
+    mount.sync();
+    mount.service.expect("plan.txt", b"text", 1);
+}

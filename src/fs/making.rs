@@ -62,6 +62,9 @@ impl Inner {
             return Ok((self.attributes(ino).await?, opened));
         }
         let local = self.may_make(parent, &name, EntryKind::File)?;
+        if !local {
+            self.check_place(parent).await?;
+        }
         let tunnel = if local { None } else { self.tunnel(parent, &name).await? };
         let spool = self.spool.create()?;
         let file = {
@@ -123,6 +126,16 @@ impl Inner {
         }
         self.check_case(&mut state, parent, name, None)?;
         Ok(false)
+    }
+
+    /// Whether the service takes new files in the directory. While it cannot be asked, it is taken to do so.
+    async fn check_place(&self, parent: Ino) -> Result<()> {
+        let remote = self.lock().tree.node(parent)?.remote.clone();
+        let Some(remote) = remote else { return Ok(()) };
+        match tokio::time::timeout(self.options.timeout, self.provider.check_place(&remote.id)).await {
+            Ok(Err(e)) if e.kind() == ErrorKind::Invalid => Err(e),
+            _ => Ok(()),
+        }
     }
 
     /// Where case does not count, a name that differs from another one by its case only would be that other one.

@@ -97,6 +97,12 @@ pub trait Provider: Send + Sync + 'static {
     /// Whether the service would take this name; answered without a request.
     fn check_name(&self, name: &str, kind: EntryKind) -> Result<()>;
 
+    /// Whether new files can be made in this directory, where its entry alone does not tell. Asked for when a program
+    /// creates one, and so answered from memory as a rule. Errors: `Invalid`, saying what to do.
+    async fn check_place(&self, _dir: &RemoteId) -> Result<()> {
+        Ok(())
+    }
+
     /// Signs in (again) and says who we are. Errors: `SignedOut` when the credentials are refused, `Offline`.
     async fn sign_in(&self) -> Result<AccountInfo>;
 

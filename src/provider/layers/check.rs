@@ -73,6 +73,10 @@ impl Provider for Check {
         self.name_fits(name, kind)
     }
 
+    async fn check_place(&self, dir: &RemoteId) -> Result<()> {
+        self.inner.check_place(dir).await
+    }
+
     async fn sign_in(&self) -> Result<AccountInfo> {
         self.inner.sign_in().await
     }

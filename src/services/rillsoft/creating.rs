@@ -52,6 +52,13 @@ impl Rillsoft {
         Ok((0..items.len()).map(|index| outcomes.remove(&index).unwrap_or_else(missing)).collect())
     }
 
+    /// Errors: `Invalid`, naming the setting, when there is no task to hang a new document on.
+    pub(super) async fn check_new(&self, container: Place) -> Result<()> {
+        let destination = self.destination(container).await?;
+        let listed = self.catalog.documents_known().await?;
+        self.parent_for(destination, &listed.list).await.map(drop)
+    }
+
     async fn create_batch(&self, to: Destination, items: &[&AttachItem]) -> Result<Vec<Result<Created>>> {
         let before = self.catalog.documents_known().await?;
         // Asked for once, and not by each of the files.

@@ -198,6 +198,10 @@ impl Provider for Rillsoft {
         Ok(StagedAsset::none())
     }
 
+    async fn check_place(&self, dir: &RemoteId) -> Result<()> {
+        self.check_new(Place::of(dir)?).await
+    }
+
     async fn attach(&self, container: &RemoteId, items: &[AttachItem]) -> Result<Vec<Result<Created>>> {
         self.create_all(Place::of(container)?, items).await
     }
