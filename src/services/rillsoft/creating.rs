@@ -2,6 +2,7 @@
 //! new ids are found in the next list of documents, one for all files of a batch.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
@@ -167,8 +168,8 @@ impl Rillsoft {
         Ok(tasks.into_iter().map(|task| task.0).collect())
     }
 
-    /// The document that was made, in the list asked for afterwards: of this place, name and size, and new; the highest
-    /// id if several. Errors: `Protocol` when the service stored something else: to send it again would not help.
+    /// The document that was made, in the list asked for afterwards: of this place, name and size, and new; stored by us
+    /// and with the highest id if several. Errors: `Protocol` when the service stored something else: to send it again would not help.
     fn found(
         &self,
         to: Destination,
@@ -187,16 +188,41 @@ impl Rillsoft {
         let whole = |document: &&&Document| document.size.is_none_or(|size| size == item.content.size);
         let our_parent =
             |d: &Document| d.parent.as_ref().is_some_and(|parent| parent.eq_ignore_ascii_case(&sent.parent));
-        let Some(document) = ours.iter().filter(whole).max_by_key(|document| (our_parent(document), document.id))
-        else {
+        let candidates: Vec<&Document> = ours.iter().filter(whole).copied().collect();
+        let likely = |document: &&&Document| (self.author.is_of(document), our_parent(document), document.id);
+        let Some(document) = candidates.iter().max_by_key(likely) else {
             return ours.first().map_or_else(unlisted, |document| Err(cut(document, item.content.size)));
         };
+        if candidates.len() == 1 {
+            self.author.learn(document);
+        }
         Ok(Created {
             id: Place::Document { project: to.project, document: document.id }.remote_id(),
             revision: self.revisions.of(document, after.asked),
             renamed: (document.name != item.name).then(|| document.name.clone()),
             existed: false,
         })
+    }
+}
+
+/// The name under which the service lists what we store: nothing tells it, so it is learned from what is surely ours.
+#[derive(Default)]
+pub struct Author(Mutex<Option<String>>);
+
+impl Author {
+    fn learn(&self, document: &Document) {
+        if document.stored_by.is_some() {
+            self.lock().clone_from(&document.stored_by);
+        }
+    }
+
+    fn is_of(&self, document: &Document) -> bool {
+        let known = self.lock();
+        known.is_some() && *known == document.stored_by
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 

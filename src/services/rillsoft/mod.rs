@@ -65,6 +65,7 @@ pub struct Rillsoft {
     catalog: Catalog,
     revisions: Revisions,
     parents: Parents,
+    author: creating::Author,
 }
 
 impl Rillsoft {
@@ -104,6 +105,7 @@ impl Rillsoft {
             calls,
             revisions: Revisions::default(),
             parents: Parents::new(read_parents(settings)?),
+            author: creating::Author::default(),
         })
     }
 

@@ -85,6 +85,31 @@ async fn a_refused_task_gives_way_to_the_next_one_and_without_any_the_setting_is
     assert!(fixture.lines().iter().all(|line| !line.starts_with("POST")), "nothing was sent");
 }
 
+/// Somebody else stored a document of the same name and size in the moment between our request and our look.
+#[tokio::test]
+async fn a_document_of_somebody_else_is_not_taken_for_ours() {
+    let posts = std::sync::atomic::AtomicU64::new(0);
+    let fixture = Fixture::new(move |received, lists| {
+        if received.method != "POST" {
+            return Answer::status(404);
+        }
+        match posts.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => lists.set("documents", json!([document(9, 17, "first.txt", 1)])),
+            _ => {
+                let mut theirs = document(11, 17, "a.txt", 1);
+                theirs["createdUserName"] = "bob".into();
+                lists.set("documents", json!([document(9, 17, "first.txt", 1), document(10, 17, "a.txt", 1), theirs]));
+            }
+        }
+        Answer::status(201)
+    })
+    .await;
+    fixture.lists.set("documents", json!([]));
+    fixture.create("first.txt", b"x").await.unwrap();
+    let created = fixture.create("a.txt", b"x").await.unwrap();
+    assert_eq!(created.id, Place::Document { project: 7, document: 10 }.remote_id());
+}
+
 #[tokio::test]
 async fn an_upload_that_the_service_cut_is_told_and_not_repeated() {
     let fixture = Fixture::new(stores(9, "a.txt", 3)).await;
