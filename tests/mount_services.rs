@@ -59,6 +59,7 @@ macro_rules! on_every_service {
 on_every_service! {
     files_are_copied_in_and_read_back_by_another_mount
     every_way_of_saving_leaves_one_document_with_the_new_bytes
+    saves_and_descriptions_take_turns
     a_file_is_moved_to_another_directory
     a_removed_file_is_gone_and_its_name_is_free
     of_equal_names_the_right_one_is_plain
@@ -142,6 +143,26 @@ fn every_way_of_saving_leaves_one_document_with_the_new_bytes(kind: &Kind) {
         let kept = mount.service.trash();
         assert_eq!(kept, vec!["plan.txt"; WAYS_OF_SAVING.len()], "old contents are in the trash, and nothing else");
     }
+}
+
+/// A new description may look like another revision, or bring an earlier one's name back.
+fn saves_and_descriptions_take_turns(kind: &Kind) {
+    let mount = kind.mount_with("settle=0.05,ttl=60,timeout=10");
+    mount.works("printf 0000 > plan.txt");
+    mount.sync();
+    let mut open = fs::OpenOptions::new().write(true).open(mount.path("plan.txt")).unwrap();
+    for number in 1..6 {
+        mount.shell(&format!("setfattr -n user.collabfs.description -v 'text {number}' plan.txt"));
+        mount.works(&format!("printf {number:04} > plan.txt"));
+        mount.sync();
+        assert_eq!(newest(&mount, "plan.txt"), sha256(format!("{number:04}").as_bytes()), "save {number}");
+        open.write_all(b"x").unwrap();
+        open.sync_all().unwrap();
+    }
+    drop(open);
+    mount.sync();
+    assert_eq!(mount.service.files(), ["plan.txt"], "nothing was taken for somebody else's");
+    assert_eq!(mount.works("cat plan.txt").len(), 5);
 }
 
 fn a_file_is_moved_to_another_directory(kind: &Kind) {

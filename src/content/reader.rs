@@ -9,7 +9,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -39,6 +39,8 @@ const CHUNK_BYTES: u64 = 8 << 20;
 const CHUNK_BYTES_MAX: u64 = 32 << 20;
 /// A whole content is fetched in so many requests, if they are neither too small nor too large then.
 const CHUNKS_OF_WHOLE: u64 = 32;
+/// For so long after a read that waited in vain, others are answered like it.
+const GIVEN_UP_FOR: Duration = Duration::from_secs(1);
 
 /// Reads one revision. Shared by all who have it open; when the last one drops it, its fetches end.
 pub struct Reader {
@@ -76,6 +78,16 @@ struct Traffic {
     uncached: bool,
     /// What makes every further fetch pointless.
     failed: Option<Error>,
+    /// A read has just waited in vain.
+    gave_up: Option<(Instant, Error)>,
+}
+
+impl Traffic {
+    /// The kernel asks once more for what its read-ahead did not get: the program has waited its time already.
+    fn has_just_given_up(&self) -> Option<Error> {
+        let (at, error) = self.gave_up.as_ref()?;
+        (at.elapsed() < GIVEN_UP_FOR).then(|| error.clone())
+    }
 }
 
 /// A fetch under way. `start..arrived` is in the data file.
@@ -214,6 +226,9 @@ impl Shared {
             Some(_) => return Ok(Answer::Here { end }),
             None => {}
         }
+        if !here && let Some(e) = traffic.has_just_given_up() {
+            return Err(e);
+        }
         let ahead = if again { None } else { traffic.streams.observe(offset, end) };
         if !here {
             self.start_wanted(&mut traffic, offset..end, size);
@@ -317,12 +332,22 @@ impl Shared {
         loop {
             let before = self.received.load(Ordering::Relaxed);
             match self.within_time(&mut waiting).await {
-                Some(Ok(outcome)) => return outcome,
+                Some(Ok(outcome)) => return outcome.inspect_err(|e| self.note_patience(e)),
                 // Whoever would have told is gone: look again what is here.
                 Some(Err(_)) => return Ok(()),
                 None if self.received.load(Ordering::Relaxed) - before >= PROGRESS_BYTES_MIN => {}
-                None => return Err(self.timed_out()),
+                None => {
+                    let error = self.timed_out();
+                    self.note_patience(&error);
+                    return Err(error);
+                }
             }
+        }
+    }
+
+    fn note_patience(&self, error: &Error) {
+        if error.kind() == ErrorKind::TimedOut {
+            self.traffic().gave_up = Some((Instant::now(), error.clone()));
         }
     }
 

@@ -78,7 +78,7 @@ fn note_own(state: &mut State, change: &Change, outcome: &Outcome) {
     let Outcome::Revised { revised, .. } = outcome else { return };
     let base = change.base.as_ref().and_then(|b| b.revision.clone());
     if let (Some(base), Some(own)) = (base, revised.revision.clone()) {
-        state.own_successors.put((revised.id.clone(), base), own);
+        state.own_successors.put(revised.id.clone(), base, own);
     }
 }
 

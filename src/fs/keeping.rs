@@ -133,7 +133,7 @@ impl Inner {
         let draft = Draft { spool, size, generation, unsettled, copy_of: copy_of.clone() };
         // The content was made from the revision that was opened, whatever was listed since.
         let known = state.base_of(ino)?.map(|known| match base {
-            Some(opened) => Base { revision: Some(state.continued(&known.id, opened)), ..known },
+            Some(opened) => Base { revision: Some(state.own_successors.newest(&known.id, opened)), ..known },
             None => known,
         });
         let place = state.place_of(ino)?;

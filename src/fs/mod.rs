@@ -33,6 +33,7 @@ mod reserving;
 mod securing;
 mod start;
 mod state;
+mod successors;
 pub mod types;
 mod vacated;
 mod walk;

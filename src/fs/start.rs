@@ -1,12 +1,10 @@
 //! Building the file system from its parts, and taking up what an earlier process left.
 
 use std::collections::{HashMap, HashSet};
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use lru::LruCache;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Millis};
@@ -21,6 +19,7 @@ use crate::fs::notices::Notices;
 use crate::fs::recent::Recent;
 use crate::fs::reserving;
 use crate::fs::state::{Inner, State};
+use crate::fs::successors::OwnSuccessors;
 use crate::fs::types::Space;
 use crate::fs::vacated::Vacated;
 use crate::fs::walk::Walk;
@@ -31,8 +30,6 @@ use crate::provider::Provider;
 use crate::store::{ChangeRow, Local, Node, Store};
 use crate::tree::Tree;
 
-/// Own revisions that are remembered: as many as may be saved while one program keeps its file open.
-const OWN_SUCCESSORS_MAX: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 /// Shown where the service does not tell its space.
 const UNKNOWN_SPACE_BYTES: u64 = 1 << 50;
 
@@ -68,7 +65,7 @@ impl FileSystem {
             hurry_all: false,
             waiters: HashMap::new(),
             sending: HashMap::new(),
-            own_successors: LruCache::new(OWN_SUCCESSORS_MAX),
+            own_successors: OwnSuccessors::default(),
             reserved: reserving::remembered(&store),
             online: true,
             user: None,

@@ -6,7 +6,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use lru::LruCache;
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::{Clock, Millis};
@@ -20,9 +19,10 @@ use crate::fs::listing::Flights;
 use crate::fs::notices::Notices;
 use crate::fs::recent::Recent;
 use crate::fs::reserving::Reservation;
+use crate::fs::successors::OwnSuccessors;
 use crate::fs::vacated::Vacated;
 use crate::fs::walk::Walk;
-use crate::ids::{Ino, RemoteId, RevisionId};
+use crate::ids::{Ino, RemoteId};
 use crate::names::LocalNames;
 use crate::outbox::{Base, ChangeId, ChangeSet, Place};
 use crate::provider::{Capabilities, Content, Operation, Operations, Provider, Quota};
@@ -63,8 +63,8 @@ pub(super) struct State {
     pub waiters: HashMap<ChangeId, Vec<oneshot::Sender<Result<()>>>>,
     /// Contents being sent, for progress displays.
     pub sending: HashMap<ChangeId, Content>,
-    /// Revisions that our own next ones replaced, with these: what was opened at the one is as good as the other.
-    pub own_successors: LruCache<(RemoteId, RevisionId), RevisionId>,
+    /// What was opened at a revision that our own next one replaced is as good as that one.
+    pub own_successors: OwnSuccessors,
     /// Files that we reserved on the service.
     pub reserved: Vec<Reservation>,
     /// The service answered the last request that was made.
@@ -157,15 +157,6 @@ impl State {
             revision: r.revision.clone(),
             size: r.size,
         }))
-    }
-
-    /// The revision that content made from `opened` continues: our own revisions since then count as the same.
-    pub fn continued(&mut self, id: &RemoteId, opened: RevisionId) -> RevisionId {
-        let mut at = opened;
-        while let Some(next) = self.own_successors.get(&(id.clone(), at.clone())).filter(|next| **next != at) {
-            at = next.clone();
-        }
-        at
     }
 
     pub fn place(&mut self, parent: Ino, name: &str) -> Result<Place> {
