@@ -120,6 +120,10 @@ impl Inner {
         if let Some(flight) = flights.get(&dir) {
             return flight.clone();
         }
+        // One that has just ended, since whoever asks looked, is as good as the next one.
+        if max_age.is_none() && matches!(self.listing_need(dir), Ok(Need::Nothing)) {
+            return futures::future::ready(Ok(())).boxed().shared();
+        }
         let inner = self.clone();
         let task = tokio::spawn(async move {
             let result = inner.list(dir, max_age).await;

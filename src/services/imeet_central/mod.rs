@@ -19,12 +19,12 @@ mod session;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use futures::TryStreamExt;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use crate::config::Account;
 use crate::error::{Error, ErrorKind, Result, fail};
@@ -56,6 +56,8 @@ pub struct ImeetCentral {
 
     routes: Routes,
     session: Session,
+    /// What signing in listed, and when: the next listing of the root needs not ask for it again.
+    signed_in: Mutex<Option<(Instant, Vec<Entry>)>>,
     /// A download ignored its range: further ones are not asked for.
     ranges_ignored: AtomicBool,
     /// A file without a version was seen: then there are no numbers to count on.
@@ -102,6 +104,7 @@ impl ImeetCentral {
             drop_folders: read_drop_folders(&settings.table("drop_folders")?)?,
             routes: Routes::default(),
             session: Session::default(),
+            signed_in: Mutex::default(),
             ranges_ignored: AtomicBool::new(false),
             unversioned: AtomicBool::new(false),
         })
@@ -134,6 +137,11 @@ impl ImeetCentral {
 
     fn versions_seen(&self) -> bool {
         !self.unversioned.load(Ordering::Relaxed)
+    }
+
+    /// Forgotten with the first change of a directory.
+    fn signed_in(&self) -> MutexGuard<'_, Option<(Instant, Vec<Entry>)>> {
+        self.signed_in.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
@@ -177,8 +185,15 @@ impl Provider for ImeetCentral {
     async fn sign_in(&self) -> Result<AccountInfo> {
         self.token.forget();
         // Whoever is signed in can list workspaces; who that is no call tells.
-        let root = Place::root().remote_id();
-        self.list_parts(&root).try_next().await?;
+        let (asked, root) = (Instant::now(), Place::root().remote_id());
+        let mut parts = self.list_parts(&root);
+        let mut all = Vec::new();
+        while let Some(part) = parts.try_next().await? {
+            if let ListPart::Entries { entries, .. } = part {
+                all.extend(entries);
+            }
+        }
+        *self.signed_in() = Some((asked, all));
         Ok(AccountInfo::default())
     }
 
@@ -186,7 +201,14 @@ impl Provider for ImeetCentral {
         self.root_entry()
     }
 
-    fn list<'a>(&'a self, dir: &'a RemoteId, _request: ListRequest) -> BoxStream<'a, Result<ListPart>> {
+    fn list<'a>(&'a self, dir: &'a RemoteId, request: ListRequest) -> BoxStream<'a, Result<ListPart>> {
+        if *dir == Place::root().remote_id()
+            && let Some((asked, entries)) = self.signed_in().take()
+            && asked.elapsed() <= request.max_age
+        {
+            let part = ListPart::Entries { entries, validator: None, age: asked.elapsed() };
+            return stream::once(async { Ok(part) }).boxed();
+        }
         self.list_parts(dir)
     }
 
@@ -211,14 +233,17 @@ impl Provider for ImeetCentral {
     }
 
     async fn make_dir(&self, parent: &RemoteId, name: &str) -> Result<Entry> {
+        self.signed_in().take();
         self.create_folder(&Place::of(parent)?, name).await
     }
 
     async fn relocate(&self, entry: &Located, to_parent: &RemoteId, to_name: &str) -> Result<()> {
+        self.signed_in().take();
         self.change_place(entry, to_parent, to_name).await
     }
 
     async fn delete(&self, entry: &Located) -> Result<()> {
+        self.signed_in().take();
         self.trash(entry).await
     }
 
