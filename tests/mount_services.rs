@@ -66,6 +66,7 @@ on_every_service! {
     a_save_by_a_new_upload_and_the_removal_of_the_old_one_keeps_the_name
     what_was_opened_is_read_to_its_end_though_it_is_replaced
     what_is_written_to_a_replaced_file_lies_beside
+    quick_saves_of_one_size_are_ours_after_a_kill
     what_close_accepted_survives_kills
     a_service_that_fails_now_and_then_gets_everything_once
 }
@@ -285,6 +286,22 @@ fn what_is_written_to_a_replaced_file_lies_beside(kind: &Kind) {
     assert_eq!(kept[1], ("plan.txt".to_owned(), sha256(b"theirs")));
     refresh(&mount);
     assert_eq!(mount.works(&format!("cat '{}' plan.txt", kept[0].0)), "begun, early, latetheirs");
+}
+
+/// A service may tell them apart by nothing: what we know of them must outlive us.
+fn quick_saves_of_one_size_are_ours_after_a_kill(kind: &Kind) {
+    let mut mount = kind.mount_with("settle=0.02,ttl=60,timeout=10");
+    for number in 1..5 {
+        fs::write(mount.path("plan.txt"), format!("{number:04}")).unwrap();
+        mount.sync();
+    }
+    mount.service.fault("*:503:always");
+    fs::write(mount.path("plan.txt"), "last").unwrap();
+    mount.kill();
+    mount.service.heal();
+    mount.start();
+    mount.sync();
+    assert_eq!(on_service(&mount), [("plan.txt".to_owned(), sha256(b"last"))], "{}", mount.log());
 }
 
 fn what_close_accepted_survives_kills(kind: &Kind) {

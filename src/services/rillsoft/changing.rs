@@ -44,7 +44,7 @@ impl Rillsoft {
         if document.size.is_some_and(|size| size != content.size) {
             return Err(not_stored(document, before.as_ref(), content.size));
         }
-        let revision = self.revisions.stored(document, after.asked, base);
+        let revision = self.revisions.stored(document, after.asked, base).await;
         Ok(Revised { id: Place::Document { project, document: document.id }.remote_id(), revision })
     }
 
@@ -67,7 +67,7 @@ impl Rillsoft {
         if document.size.is_some_and(|size| size != content.size) || !same_bytes(self, &target, content).await? {
             return Ok(Some(Confirmation::NotDone));
         }
-        let revision = self.revisions.stored(document, listed.asked, base.as_ref());
+        let revision = self.revisions.stored(document, listed.asked, base.as_ref()).await;
         Ok(Some(Confirmation::Revised(Revised { id: file.id.clone(), revision })))
     }
 
@@ -98,6 +98,7 @@ impl Rillsoft {
             && let Some(document) = after.list.get(project, id)
         {
             self.revisions.of(document, after.asked);
+            self.revisions.keep().await;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ mod parents;
 mod paths;
 mod place;
 mod reading;
+mod remembered;
 mod revisions;
 
 use std::collections::HashMap;
@@ -103,7 +104,7 @@ impl Rillsoft {
             catalog: Catalog::new(client, paths.clone(), calls.clone(), id(settings, "main_folder")?),
             paths,
             calls,
-            revisions: Revisions::default(),
+            revisions: Revisions::open(options.state_dir.clone()),
             parents: Parents::new(read_parents(settings)?),
             author: creating::Author::default(),
         })
