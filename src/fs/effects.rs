@@ -7,7 +7,7 @@ use crate::fs::state::{Inner, State};
 use crate::fs::writing::blocking;
 use crate::ids::{Ino, RemoteId, RevisionId};
 use crate::outbox::{Base, Change, ChangeId, Effect, Outcome};
-use crate::provider::Operations;
+use crate::provider::{Operations, VERSION_FACT};
 use crate::store::{Facts, Node, Remote};
 use crate::tree::Invalidation;
 
@@ -233,7 +233,11 @@ pub(super) fn bound_to(node: &Node, base: &Base) -> Remote {
         revision_awaited: false,
     };
     let (id, parent, name) = (base.id.clone(), base.parent.clone(), base.name.clone());
-    Remote { id, parent, name, revision: base.revision.clone(), size: base.size, ..known.unwrap_or_else(fresh) }
+    let mut known = known.unwrap_or_else(fresh);
+    if known.revision != base.revision {
+        known.attributes = known.attributes.without(VERSION_FACT);
+    }
+    Remote { id, parent, name, revision: base.revision.clone(), size: base.size, ..known }
 }
 
 /// Removed on the service meanwhile.

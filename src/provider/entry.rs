@@ -6,6 +6,9 @@ use std::time::SystemTime;
 use crate::ids::{RemoteId, RevisionId};
 use crate::provider::Operations;
 
+/// The service's own number of a revision, which is another one after a save.
+pub const VERSION_FACT: &str = "version";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EntryKind {
     /// A project, folder, or a container that files hang on.
@@ -37,7 +40,7 @@ pub struct Entry {
     pub permits: Operations,
     /// Somebody else holds a reservation on it.
     pub reserved_by: Option<String>,
-    /// Further facts shown as `user.collabfs.KEY`.
+    /// Further facts shown as `user.collabfs.KEY`; [`VERSION_FACT`] is one of the present revision alone.
     pub attributes: BTreeMap<String, String>,
 }
 

@@ -11,7 +11,7 @@ pub mod transfer;
 
 pub use capability::{Capabilities, Operation, Operations};
 pub use confirm::{Attempt, Confirmation};
-pub use entry::{Entry, EntryKind, Version};
+pub use entry::{Entry, EntryKind, VERSION_FACT, Version};
 pub use transfer::{AttachItem, ByteRange, Content, Created, Download, ReadTarget, Revised, StagedAsset};
 
 use std::time::Duration;

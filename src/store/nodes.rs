@@ -71,6 +71,10 @@ impl Facts {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
+
+    pub fn without(self, name: &str) -> Facts {
+        Facts(self.0.into_iter().filter(|(other, _)| other != name).collect())
+    }
 }
 
 impl From<BTreeMap<String, String>> for Facts {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::http::usable;
 use crate::ids::RevisionId;
-use crate::provider::{Entry, EntryKind, Version};
+use crate::provider::{Entry, EntryKind, VERSION_FACT, Version};
 use crate::services::oracle_content::place::Place;
 
 /// Most characters of a name that are kept: listings are kept in memory.
@@ -125,7 +125,7 @@ impl Item {
             attributes.insert("owner".to_owned(), owner.name);
         }
         if let Some(version) = self.version() {
-            attributes.insert("version".to_owned(), version.to_string());
+            attributes.insert(VERSION_FACT.to_owned(), version.to_string());
         }
         attributes.extend(self.metadata());
         attributes
