@@ -98,6 +98,7 @@ fn parent_of(store: &Store, project: NodeId, node: &Node) -> String {
     }
 }
 
+/// In whole seconds: how fine the real service's times are is not known, and two saves within one are the harder case.
 fn time(ms: u64) -> String {
-    i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default().to_string()
+    i64::try_from(ms / 1000).ok().and_then(|s| jiff::Timestamp::from_second(s).ok()).unwrap_or_default().to_string()
 }
