@@ -145,7 +145,10 @@ impl Control for MountedAccount {
     }
 
     async fn refresh(&self, path: &str) -> Result<()> {
-        self.fs.refresh(path).await
+        self.fs.refresh(path).await?;
+        // Whoever looks now must not see what the kernel remembers.
+        self.session.kernel_knows().await;
+        Ok(())
     }
 
     async fn history(&self, path: &str) -> Result<Vec<RevisionLine>> {

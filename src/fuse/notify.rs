@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use fuser::{INodeNo, Notifier};
 
@@ -38,6 +39,8 @@ struct State {
     names: VecDeque<Invalidation>,
     inodes: HashMap<Ino, Depth>,
     closed: bool,
+    /// The thread is telling what it took out of here.
+    telling: bool,
     /// Said once: it could be thousands of times.
     overflow_said: bool,
 }
@@ -57,7 +60,15 @@ impl Invalidations {
             log::warn!("more changes than the kernel could be told: some show a little later");
         }
         drop(state);
-        self.queue.changed.notify_one();
+        self.queue.changed.notify_all();
+    }
+
+    /// Waits until the kernel knows all that was pushed so far, or the time is over. Must not be called from within a call
+    /// of the kernel, for which a notification may wait.
+    pub(super) fn wait_until_told(&self, patience: Duration) {
+        let waiting = |state: &mut State| !state.closed && (state.telling || !state.is_empty());
+        // What is told later, heals by itself.
+        drop(self.queue.changed.wait_timeout_while(self.lock(), patience, waiting));
     }
 
     /// Ends the thread, once it has told what it is telling.
@@ -91,9 +102,12 @@ impl Invalidations {
     /// Waits for the next things to tell; `None` when closed.
     fn next_batch(&self) -> Option<Vec<Invalidation>> {
         let mut state = self.lock();
-        while !state.closed && state.names.is_empty() && state.inodes.is_empty() {
+        state.telling = false;
+        self.queue.changed.notify_all();
+        while !state.closed && state.is_empty() {
             state = self.queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.telling = !state.closed;
         (!state.closed).then(|| state.drain())
     }
 
@@ -104,6 +118,10 @@ impl Invalidations {
 }
 
 impl State {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.inodes.is_empty()
+    }
+
     /// Whether there was room.
     fn take(&mut self, what: Invalidation) -> bool {
         let (ino, depth) = match what {
@@ -175,6 +193,25 @@ mod tests {
         }
         let batch = queue.next_batch().unwrap();
         assert_eq!((batch.len(), &batch[0]), (NAMES_MAX, &entry("0")));
+    }
+
+    #[test]
+    fn who_waits_goes_on_when_all_is_told() {
+        let queue = Invalidations::default();
+        let told = Arc::new(Mutex::new(0));
+        let (telling, count) = (queue.clone(), told.clone());
+        let slowly = move |_: &Invalidation| {
+            std::thread::sleep(Duration::from_millis(20));
+            *count.lock().unwrap() += 1;
+            Ok(())
+        };
+        let thread = std::thread::spawn(move || telling.run(slowly, drop));
+        (0..5).for_each(|n| queue.push(entry(&n.to_string())));
+        queue.wait_until_told(Duration::from_secs(10));
+        assert_eq!(*told.lock().unwrap(), 5);
+        queue.close();
+        thread.join().unwrap();
+        queue.wait_until_told(Duration::from_secs(10));
     }
 
     #[test]

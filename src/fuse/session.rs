@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use fuser::{Config, MountOption, SessionACL, SessionUnmounter};
 use tokio::runtime::Handle;
@@ -30,6 +31,7 @@ pub struct Session {
     mountpoint: PathBuf,
     unmounter: Mutex<SessionUnmounter>,
     announced: Announced,
+    invalidations: Invalidations,
     /// `None` as long as it runs.
     end: watch::Receiver<Option<std::result::Result<(), String>>>,
 }
@@ -55,7 +57,13 @@ impl Session {
             read_far_ahead(&mount.device);
             announced.start(Stage::new(&mountpoint, mount.device), fs, runtime)?;
         }
-        Ok(Session { mountpoint, unmounter, announced, end })
+        Ok(Session { mountpoint, unmounter, announced, invalidations: invalidations.clone(), end })
+    }
+
+    /// Returns when the kernel knows what has changed so far, at the latest after a second.
+    pub async fn kernel_knows(&self) {
+        let invalidations = self.invalidations.clone();
+        let _ = tokio::task::spawn_blocking(move || invalidations.wait_until_told(Duration::from_secs(1))).await;
     }
 
     pub fn mountpoint(&self) -> &Path {

@@ -151,7 +151,7 @@ impl Client {
     /// Sends a request and gives its answer, whatever its status; redirects are answers too.
     ///
     /// Errors: `Offline`, `TimedOut`, `RateLimited` (we would have to wait longer than the deadline), `Protocol` (a
-    /// broken or oversized answer), `SignedOut`; unclear when the request may have taken effect.
+    /// broken or oversized answer; a web page as the success of a change), `SignedOut`; unclear when the request may have taken effect.
     pub async fn send(&self, request: &Request) -> Result<Response> {
         self.send_to(self.resolve(request)?, request).await
     }
@@ -189,7 +189,8 @@ impl Client {
 
     async fn send_to(&self, url: Url, request: &Request) -> Result<Response> {
         let mut exchange = Exchange::new(request.clone(), url);
-        Next { layers: &self.0.layers, transport: &self.0.transport }.send(&mut exchange).await
+        let next = Next { layers: &self.0.layers, transport: &self.0.transport };
+        next.send(&mut exchange).await?.no_page_for_a_change()
     }
 }
 

@@ -59,15 +59,21 @@ impl Response {
         if self.status.is_success() { Ok(self) } else { Err(self.error(table)) }
     }
 
-    /// Refuses a web page where the API answers something else: a sign-in page or a portal in between says 200 too,
-    /// and did nothing of what was asked. Errors: `Protocol`, unclear for changes.
-    pub fn not_a_page(self) -> Result<Response> {
-        let kind = self.headers.get(reqwest::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        if !kind.trim_start().to_ascii_lowercase().starts_with("text/html") {
+    /// Refuses a web page as the success of a change: a sign-in page or a portal in between says 200 too, and did
+    /// nothing of what was asked. Errors: `Protocol`, unclear.
+    pub(super) fn no_page_for_a_change(self) -> Result<Response> {
+        if !(self.changes && self.status.is_success() && self.is_page()) {
             return Ok(self);
         }
-        let error = Error::new(ErrorKind::Protocol, format!("a web page instead of an answer: {:?}", self.excerpt()));
-        Err(if self.changes { error.unclear() } else { error })
+        let text = "the service answered with a web page, perhaps to sign in, and may have done nothing";
+        Err(Error::new(ErrorKind::Protocol, text).unclear())
+    }
+
+    /// Some servers call everything a page by default: its first character decides too.
+    fn is_page(&self) -> bool {
+        let kind = self.header(reqwest::header::CONTENT_TYPE).unwrap_or_default();
+        let says_so = kind.trim_start().to_ascii_lowercase().starts_with("text/html");
+        says_so && self.bytes().trim_ascii_start().first() == Some(&b'<')
     }
 
     /// The error that this answer means, whatever its status.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use collabfs::provider::ByteRange;
 use collabfs::provider::confirm::list_all;
+use collabfs::provider::{ByteRange, Operation};
 
-use crate::bench::{Bench, Registered, read, target};
+use crate::bench::{Bench, Registered, read, read_whole, target};
 
 pub async fn nonsense_in_answers_is_an_error_and_no_crash(registered: &Registered) {
     for fault in ["html", "bad-json", "wrong-types", "cycle", "huge-names"] {
@@ -23,6 +23,32 @@ pub async fn nonsense_in_answers_is_an_error_and_no_crash(registered: &Registere
         let _ = bench.provider.make_dir(&bench.work, "dir").await;
         bench.server.faults().clear();
         bench.entry("a.txt").await;
+    }
+}
+
+/// A portal or a sign-in page says 200 to everything, and did nothing.
+pub async fn a_page_is_no_success_of_a_change(registered: &Registered) {
+    for operation in [Operation::Rename, Operation::Revise, Operation::Delete] {
+        let bench = Bench::new(registered).await;
+        let entry = bench.web_file("a.txt", "hello").await;
+        if !bench.can(operation) {
+            continue;
+        }
+        bench.fault("*:html:always");
+        let (file, content) = (bench.located(&entry), bench.content(b"other"));
+        let outcome = match operation {
+            Operation::Rename => bench.provider.relocate(&file, &bench.work, "b.txt").await,
+            Operation::Revise => bench.provider.revise(&file, entry.revision.as_ref(), &content).await.map(drop),
+            _ => bench.provider.delete(&file).await,
+        };
+        assert!(outcome.is_err(), "{operation:?}");
+        bench.server.faults().clear();
+        let there = bench.entry("a.txt").await;
+        assert_eq!(
+            (&there.id, read_whole(&*bench.provider, &there).await),
+            (&entry.id, b"hello".to_vec()),
+            "{operation:?}"
+        );
     }
 }
 

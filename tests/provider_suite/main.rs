@@ -76,6 +76,7 @@ macro_rules! behaves_like_a_provider {
             faults::revoked_tokens_are_renewed_once_for_everybody
             faults::a_service_that_is_gone_is_offline
             hostile::nonsense_in_answers_is_an_error_and_no_crash
+            hostile::a_page_is_no_success_of_a_change
             hostile::lists_without_end_end
             hostile::a_sign_in_page_is_no_content
         }

@@ -76,7 +76,6 @@ impl ImeetCentral {
         if !response.status.is_success() {
             return Err(self.refusal(Route::Revise, response, &place, assumed::CHANGING).await);
         }
-        let _ = response.not_a_page()?;
         // The answer tells nothing; versions count up by one.
         let revision = base.and_then(version_number).map(|version| numbered(version + 1));
         if let Some(known) = self.session.uploaded(&place) {
@@ -159,7 +158,6 @@ impl ImeetCentral {
         if !response.status.is_success() {
             return Err(self.refusal(route, response, about, table).await);
         }
-        let response = response.not_a_page()?;
         self.routes.note_working(route);
         Ok(response)
     }
