@@ -1,7 +1,9 @@
 //! Programs with a deadline.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -52,6 +54,34 @@ pub fn run(command: &mut Command, deadline: Duration) -> Ran {
         std::thread::sleep(Duration::from_millis(5));
     };
     Ran { code, output: contents(&mut output), took: started.elapsed() }
+}
+
+/// Lets the program see no mount of collabfs that is there already: what somebody else mounted on this machine, with this
+/// program or another build of it, is not what a test is about. Only root can.
+pub fn see_no_mounts(command: &mut Command) {
+    // SAFETY: geteuid cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    // Nothing may be allocated after the fork.
+    let there: Vec<CString> = collabfs::cli::locate::mounts()
+        .unwrap()
+        .into_iter()
+        .rev()
+        .map(|mount| CString::new(mount.mountpoint.into_os_string().into_vec()).unwrap())
+        .collect();
+    let apart = move || {
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        // SAFETY: plain system calls with strings that live as long as the closure.
+        let done = unsafe {
+            libc::unshare(libc::CLONE_NEWNS) == 0
+                && libc::mount(std::ptr::null(), c"/".as_ptr(), std::ptr::null(), private, std::ptr::null()) == 0
+                && there.iter().all(|at| libc::umount2(at.as_ptr(), libc::MNT_DETACH) == 0)
+        };
+        if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: the closure makes system calls only.
+    unsafe { command.pre_exec(apart) };
 }
 
 /// Kills one of our own processes.
