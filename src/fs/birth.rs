@@ -22,9 +22,8 @@ pub(super) struct Unsent {
 
 impl Drop for Unsent {
     fn drop(&mut self) {
-        let mut state = self.inner.lock();
-        state.changes.release(self.ino);
-        self.inner.commit(&mut state);
+        self.inner.lock().changes.resume(self.ino);
+        self.inner.wake.notify_one();
     }
 }
 
@@ -36,7 +35,7 @@ impl Inner {
         if [Operation::Rename, Operation::Move, Operation::Delete].iter().all(|needed| operations.has(*needed)) {
             return Ok(None);
         }
-        self.lock().changes.hold(ino);
+        self.lock().changes.suspend(ino);
         let unsent = Unsent { inner: self.clone(), ino };
         let mut known = self.is_known(ino);
         let deadline = Instant::now() + self.options.timeout;

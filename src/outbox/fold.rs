@@ -36,6 +36,8 @@ pub struct ChangeSet {
     pub(super) by_remote: HashMap<RemoteId, Ino>,
     /// Nodes that programs have open for writing, with how many times: their content is not sent yet.
     writers: HashMap<Ino, u32>,
+    /// Nodes that are about to be renamed or removed, with how many times: see [`ChangeSet::suspend`].
+    pub(super) suspended: HashMap<Ino, u32>,
     tunnels: Vec<Tunnel>,
     /// Whose journal rows have to be written.
     touched: HashSet<Ino>,

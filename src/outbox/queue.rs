@@ -52,6 +52,20 @@ pub struct Hurry<'a> {
 }
 
 impl ChangeSet {
+    /// The node is about to be renamed or removed: until [`ChangeSet::resume`] nothing of it is sent, however urgent. What
+    /// was sent is still found out.
+    pub fn suspend(&mut self, ino: Ino) {
+        *self.suspended.entry(ino).or_default() += 1;
+    }
+
+    pub fn resume(&mut self, ino: Ino) {
+        let Some(count) = self.suspended.get_mut(&ino) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.suspended.remove(&ino);
+        }
+    }
+
     /// Plans at most `steps_max` requests, attaching not counted. Looks only at what can be sent now: the time it takes
     /// does not grow with what rests, waits for others or is under way.
     pub fn plan(&mut self, now: Millis, capabilities: &Capabilities, steps_max: usize, hurry: Hurry) -> Plan {
@@ -129,6 +143,9 @@ impl<'a> Planner<'a> {
     fn choose(&mut self, change: &Change, steps_max: usize) {
         if let Phase::Sending(_) = change.phase {
             return self.push(Step::Confirm(change.id), steps_max);
+        }
+        if self.set.suspended.contains_key(&change.ino) {
+            return;
         }
         match (&change.base, &change.want) {
             (None, Want::Gone) => {}

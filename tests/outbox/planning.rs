@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use collabfs::clock::{Clock, Millis};
+use collabfs::error::{Error, ErrorKind};
 use collabfs::ids::Ino;
 use collabfs::outbox::{Base, Change, ChangeId, ChangeSet, Draft, Hurry, Outcome, Step};
 use collabfs::provider::{Capabilities, Created, StagedAsset};
@@ -117,6 +118,38 @@ fn what_somebody_waits_for_goes_before_what_is_older() {
     let awaited = player.set.get(Ino(109)).unwrap().id;
     let plan = player.set.plan(player.clock.now(), &capabilities(), 1, Hurry { all: false, nodes: &nodes });
     assert_eq!(plan.steps, [Step::Stage(awaited)]);
+}
+
+/// A service that cannot take back what it made must not get it while the program is told that it is gone.
+#[test]
+fn what_is_about_to_be_renamed_is_not_sent_however_urgent() {
+    let mut player = Player::new();
+    new_files(&mut player, 1);
+    let (ino, now) = (Ino(100), player.clock.now().plus(Duration::from_secs(5)));
+    let change = player.set.get(ino).unwrap().clone();
+    let stage = Step::Stage(change.id);
+    let urgent = HashSet::from([ino]);
+    let hurry = Hurry { all: true, nodes: &urgent };
+
+    player.set.suspend(ino);
+    player.set.suspend(ino);
+    player.set.resume(ino);
+    assert_eq!(player.set.plan(now, &capabilities(), 3, hurry).steps, []);
+    player.set.resume(ino);
+    assert_eq!(player.set.plan(now, &capabilities(), 3, hurry).steps, [stage.clone()]);
+
+    // What was sent is found out all the same; and what turns out not to have arrived waits.
+    answer(&mut player, stage);
+    let attach = Step::Attach { container: root(), items: vec![change.id] };
+    let note = player.set.get(ino).unwrap().note_of(&attach, Vec::new());
+    player.set.begin(change.id, note);
+    player.set.suspend(ino);
+    let lost = Error::new(ErrorKind::Offline, "no answer").unclear();
+    player.set.complete(change.id, Outcome::Failed(lost), now);
+    let later = now.plus(Duration::from_secs(600));
+    assert_eq!(player.set.plan(later, &capabilities(), 3, hurry).steps, [Step::Confirm(change.id)]);
+    player.set.complete(change.id, Outcome::NotDone, later);
+    assert_eq!(player.set.plan(later.plus(Duration::from_secs(600)), &capabilities(), 3, hurry).steps, []);
 }
 
 /// The service may still be working on it: a look would not find it, and it would be sent once more.
