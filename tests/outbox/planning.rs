@@ -136,7 +136,7 @@ fn what_is_about_to_be_renamed_is_not_sent_however_urgent() {
     player.set.resume(ino);
     assert_eq!(player.set.plan(now, &capabilities(), 3, hurry).steps, []);
     player.set.resume(ino);
-    assert_eq!(player.set.plan(now, &capabilities(), 3, hurry).steps, [stage.clone()]);
+    assert_eq!(player.set.plan(now, &capabilities(), 3, hurry).steps, std::slice::from_ref(&stage));
 
     // What was sent is found out all the same; and what turns out not to have arrived waits.
     answer(&mut player, stage);
