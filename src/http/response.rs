@@ -82,12 +82,18 @@ impl Response {
         if self.changes && !certainly_not_done(self.status, &self.headers) { error.unclear() } else { error }
     }
 
-    /// The body as JSON. Errors: `Protocol` when it is none, or not of this shape (or nested without end).
+    /// The body as JSON. Errors: `Protocol` when it is none, or not of this shape (or nested without end); unclear for a
+    /// change, which may have been made all the same.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(self.bytes()).map_err(|error| {
-            let text = format!("the service's answer cannot be understood: {error}: {:?}", self.excerpt());
-            Error::new(ErrorKind::Protocol, text)
+            self.unreadable(format!("the service's answer cannot be understood: {error}: {:?}", self.excerpt()))
         })
+    }
+
+    /// The error that a success is whose body does not say what it must: `Protocol`, and unclear for a change.
+    pub fn unreadable(&self, why: impl Into<String>) -> Error {
+        let error = Error::new(ErrorKind::Protocol, why);
+        if self.changes { error.unclear() } else { error }
     }
 
     /// The body as text; what is no UTF-8 is replaced.
@@ -174,6 +180,13 @@ mod tests {
             changes: true,
             masks: vec!["s3cret".into()],
         }
+    }
+
+    #[test]
+    fn an_answer_to_a_change_that_cannot_be_read_says_nothing_about_the_change() {
+        let of = |changes| Response { changes, ..response(200, "{\"id\": 4") }.json::<serde_json::Value>().unwrap_err();
+        assert_eq!((of(true).kind(), of(true).is_unclear()), (ErrorKind::Protocol, true));
+        assert!(!of(false).is_unclear());
     }
 
     #[test]

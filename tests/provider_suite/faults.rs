@@ -138,6 +138,14 @@ pub async fn a_change_refused_for_a_moment_happens_once(registered: &Registered)
 }
 
 pub async fn a_lost_answer_to_a_change_is_found_out(registered: &Registered) {
+    untold_changes_are_found_out(registered, "lost").await;
+}
+
+pub async fn an_unreadable_answer_to_a_change_is_found_out(registered: &Registered) {
+    untold_changes_are_found_out(registered, "bad-json").await;
+}
+
+async fn untold_changes_are_found_out(registered: &Registered, fault: &str) {
     for operation in OPERATIONS {
         let bench = Bench::new(registered).await;
         if !bench.can(operation) {
@@ -145,7 +153,7 @@ pub async fn a_lost_answer_to_a_change_is_found_out(registered: &Registered) {
         }
         let change = Change::new(&bench, operation).await;
         // Renames and removals may be repeated by themselves: then the second try meets what the first one did.
-        change.fault("lost:always");
+        change.fault(&format!("{fault}:always"));
         match change.send().await {
             Ok(()) => {}
             Err(error) if operation == Operation::Delete && error.kind() == ErrorKind::NotFound => {}

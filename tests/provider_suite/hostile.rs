@@ -52,6 +52,20 @@ pub async fn a_page_is_no_success_of_a_change(registered: &Registered) {
     }
 }
 
+/// What is missing from a list counts as removed: half a list must never pass for a whole one.
+pub async fn a_list_with_an_unreadable_page_is_no_shorter_list(registered: &Registered) {
+    for page in 1..=4 {
+        let bench = Bench::with(registered, |options| options.page_size = Some(7)).await;
+        for n in 0..60 {
+            bench.web.create_file(&bench.path(&format!("f{n:02}.txt")), "x").unwrap();
+        }
+        bench.fault(&format!("list:bad-json:nth={page}"));
+        if let Ok(listed) = list_all(&*bench.provider, &bench.work).await {
+            assert_eq!(listed.len(), 60, "page {page}");
+        }
+    }
+}
+
 pub async fn lists_without_end_end(registered: &Registered) {
     let bench = Bench::new(registered).await;
     let impatient = bench.impatient(Duration::from_secs(5));

@@ -69,6 +69,7 @@ macro_rules! behaves_like_a_provider {
             faults::a_download_that_breaks_off_never_looks_complete
             faults::a_change_refused_for_a_moment_happens_once
             faults::a_lost_answer_to_a_change_is_found_out
+            faults::an_unreadable_answer_to_a_change_is_found_out
             faults::a_change_that_never_arrived_is_found_out
             faults::a_revision_overtaken_by_somebody_else_is_found_in_the_history
             faults::a_broken_upload_leaves_nothing_behind
@@ -77,6 +78,7 @@ macro_rules! behaves_like_a_provider {
             faults::a_service_that_is_gone_is_offline
             hostile::nonsense_in_answers_is_an_error_and_no_crash
             hostile::a_page_is_no_success_of_a_change
+            hostile::a_list_with_an_unreadable_page_is_no_shorter_list
             hostile::lists_without_end_end
             hostile::a_sign_in_page_is_no_content
         }

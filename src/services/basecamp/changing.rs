@@ -98,7 +98,7 @@ impl Basecamp {
         let told = response.json::<Value>().ok().and_then(Upload::read);
         let Some(upload) = told.as_ref().map(|upload| upload.id).or_else(|| id_in_location(&response)) else {
             // Made it is, but which one? Looking tells.
-            return Err(Error::new(ErrorKind::Protocol, "the service does not say which upload it made").unclear());
+            return Err(response.unreadable("the service does not say which upload it made"));
         };
         let place = Place::File { project, upload };
         let attachment = told.and_then(|mut told| told.attachments.pop());
@@ -185,7 +185,7 @@ impl Basecamp {
         let told = response.json::<Value>().ok().and_then(Project::read);
         let made = told.or_else(|| Project::read(json!({ "id": id_in_location(&response)?, "name": name })));
         let Some(project) = made else {
-            return Err(Error::new(ErrorKind::Protocol, "the service does not say which project it made").unclear());
+            return Err(response.unreadable("the service does not say which project it made"));
         };
         self.session.note_project_name(project.id, &project.name);
         Ok(project.entry())

@@ -42,7 +42,7 @@ impl ImeetCentral {
         if !response.status.is_success() {
             return Err(self.refusal(Route::Attach(container.kind), response, container, assumed::MAKING).await);
         }
-        let outcomes = read_outcomes(&response).map_err(Error::unclear)?;
+        let outcomes = read_outcomes(&response)?;
         let created = items.iter().zip(tokens).map(|(item, token)| self.outcome(container, item, outcomes.get(token)));
         Ok(created.collect())
     }
@@ -223,11 +223,11 @@ fn with_content(request: Request, name: &str, content: &Content) -> Result<Reque
     Ok(request.header(CONTENT_TYPE, &content_type(name))?.file(body))
 }
 
-/// The answers of an attach by asset id. Errors: `Protocol`.
+/// The answers of an attach by asset id. Errors: `Protocol`, unclear.
 fn read_outcomes(response: &Response) -> Result<HashMap<String, Value>> {
     let answer: Value = response.json()?;
     let Some(Value::Array(responses)) = answer.get("responses") else {
-        return fail(ErrorKind::Protocol, "the answer to an attach has no \"responses\"");
+        return Err(response.unreadable("the answer to an attach has no \"responses\""));
     };
     let by_asset = |outcome: &Value| Some((outcome.get("requestId")?.as_str()?.to_owned(), outcome.clone()));
     Ok(responses.iter().filter_map(by_asset).collect())

@@ -101,7 +101,7 @@ impl Api {
     /// `POST /PLURAL`: never repeated blindly, for it makes another one each time.
     pub async fn create(&self, kind: &'static str, object: &str, members: Map<String, Value>) -> Result<Instance> {
         let request = Request::post(kind, path(&[object])?).json(&Value::Object(members));
-        let answer = changed(fault::succeeded(&self.client.send(&request).await?))?;
+        let answer = fault::succeeded(&self.client.send(&request).await?)?;
         // It was made, whatever the answer looks like.
         Instance::read(answer).map_err(Error::unclear)
     }
@@ -109,7 +109,7 @@ impl Api {
     /// `PUT /PLURAL/ID` with the members to be changed.
     pub async fn change(&self, object: &str, id: &str, members: Map<String, Value>) -> Result<()> {
         let request = Request::put("change", path(&[object, id])?).json(&Value::Object(members));
-        changed(fault::succeeded(&self.client.send(&request).await?)).map(|_| ())
+        fault::succeeded(&self.client.send(&request).await?).map(|_| ())
     }
 
     /// `DELETE /PLURAL/ID`: for good. A second time does no harm.
@@ -117,11 +117,6 @@ impl Api {
         let request = Request::delete("delete", path(&[object, id])?).repeatable();
         fault::done(&self.client.send(&request).await?)
     }
-}
-
-/// An answer to a change that cannot be read says nothing about the change.
-pub fn changed<T>(answer: Result<T>) -> Result<T> {
-    answer.map_err(|error| if error.kind() == ErrorKind::Protocol { error.unclear() } else { error })
 }
 
 /// The condition for the next page beside the list's own.

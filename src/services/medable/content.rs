@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::http::{FileBody, FilePart, Multipart, Request, Response};
 use crate::provider::Content;
-use crate::services::medable::api::{Api, changed};
+use crate::services::medable::api::Api;
 use crate::services::medable::assumptions as assumed;
 use crate::services::medable::fault;
 use crate::services::medable::model::{self, Facet, State, Upload};
@@ -46,7 +46,7 @@ impl Api {
     /// Stage 1 of new content for a property that exists: from now on nobody can read it until the bytes are there.
     pub async fn announce(&self, kind: &'static str, file: &FileProperty, name: &str) -> Result<Option<Upload>> {
         let request = Request::put(kind, &file.path).json(&announcement(&file.facet, name));
-        let answer = model::bare(changed(fault::succeeded(&self.client.send(&request).await?))?);
+        let answer = model::bare(fault::succeeded(&self.client.send(&request).await?)?);
         Upload::find(answer.get("uploads"), &file.facet).map_err(Error::unclear)
     }
 

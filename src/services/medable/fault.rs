@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::error::{Advice, Error, ErrorKind, Result, fail};
+use crate::error::{Advice, Error, ErrorKind, Result};
 use crate::http::{Response, status_kind};
 use crate::services::medable::assumptions as assumed;
 
@@ -68,7 +68,8 @@ pub fn failure(response: &Response) -> Option<Fault> {
     Fault::read(&serde_json::from_slice(response.bytes()).ok()?)
 }
 
-/// The JSON of an answer that is a success. Errors: those of faults and statuses; `Protocol` when it is no JSON.
+/// The JSON of an answer that is a success. Errors: those of faults and statuses; `Protocol` when it is no JSON, unclear
+/// for a change.
 pub fn succeeded(response: &Response) -> Result<Value> {
     if let Ok(value) = serde_json::from_slice::<Value>(response.bytes()) {
         return match Fault::read(&value) {
@@ -81,7 +82,7 @@ pub fn succeeded(response: &Response) -> Result<Value> {
         return Err(response.error(&[]));
     }
     // Not quoted: answers hold signed addresses and forms.
-    fail(ErrorKind::Protocol, "the service's answer is no JSON")
+    Err(response.unreadable("the service's answer is no JSON"))
 }
 
 /// A call whose answer has no published form succeeded unless it is a fault or a failure. Some page in between is none

@@ -32,8 +32,7 @@ impl OracleContent {
         if matches!(response.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) {
             self.abilities.note_missing(kind, operation);
         }
-        let changed = response.status.is_success();
-        answer(response, table).map_err(|e| if changed && e.kind() == ErrorKind::Protocol { e.unclear() } else { e })
+        answer(response, table)
     }
 
     /// A refusal of rights about a file may mean that somebody else has reserved it: `Locked` then.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::error::{Advice, Error, ErrorKind, Result, fail};
+use crate::error::{Advice, Error, ErrorKind, Result};
 use crate::http::{HeaderName, Response, StatusCode, StatusTable};
 use crate::services::oracle_content::assumptions as assumed;
 use crate::services::oracle_content::model::text_of;
@@ -23,10 +23,7 @@ pub fn answer(response: Response, table: StatusTable) -> Result<Value> {
     if response.status == StatusCode::NO_CONTENT {
         return Ok(Value::Null);
     }
-    let value: Value = response.json()?;
-    if !value.is_object() {
-        return fail(ErrorKind::Protocol, "the service's answer says neither yes nor no");
-    }
+    let value = Value::Object(response.json()?);
     match value.get("errorCode").and_then(text_of).as_deref() {
         None | Some("" | "0") => Ok(value),
         Some(_) => {
