@@ -81,23 +81,29 @@ fn welcome(mountpoint: &Path, server: &DemoServer) -> Result<String> {
     let is_text = |path: &&&str| path.ends_with(".txt") || path.ends_with(".md");
     let document = files.iter().find(is_text).or(files.first()).copied().unwrap_or("Project/document.txt");
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("collabfs"));
-    Ok(suggestions(mountpoint, document, &program, server.url()))
+    Ok(suggestions(mountpoint, document, &program, (server.url(), server.lists_revisions())))
 }
 
 /// Five things to try, as commands that can be copied. `document` is a path below the mount point.
-fn suggestions(mountpoint: &Path, document: &str, program: &Path, url: &str) -> String {
+fn suggestions(mountpoint: &Path, document: &str, program: &Path, (url, history): (&str, bool)) -> String {
     let file = mountpoint.join(document);
     let folder = quoted(file.parent().unwrap_or(mountpoint));
+    // Every service takes it: a file with an extension, and beside others.
+    let copy = quoted(&file.with_file_name("os-release.txt"));
     let (top, file, program) = (quoted(mountpoint), quoted(&file), quoted(program));
+    let fourth = match history {
+        true => format!("see its revisions      {program} history {file}"),
+        false => format!("find it again          grep -rl 'one more line' {folder}"),
+    };
     format!(
         "The demo service at {url} is mounted at {top}. Ctrl-C unmounts and stops it; what you did is kept.\n\
          \n\
          Five things to try in another terminal:\n\
          \n\
          1. look around            ls -lR {top}\n\
-         2. copy documents in      cp -r /usr/share/doc/bash {folder}\n\
+         2. copy a document in     cp /etc/os-release {copy}\n\
          3. save a new revision    echo 'one more line' >> {file}; {program} sync {top}\n\
-         4. see its revisions      {program} history {file}\n\
+         4. {fourth}\n\
          5. watch it work          {program} status --watch {top}\n"
     )
 }
@@ -115,9 +121,14 @@ mod tests {
 
     #[test]
     fn suggestions_can_be_pasted_into_a_shell() {
-        let text =
-            suggestions(Path::new("/home/ann/it's"), "Web site/notes.txt", Path::new("/bin/collabfs"), "http://x");
-        assert!(text.contains(r"/bin/collabfs history '/home/ann/it'\''s/Web site/notes.txt'"), "{text}");
-        assert!(text.contains(r"cp -r /usr/share/doc/bash '/home/ann/it'\''s/Web site'"), "{text}");
+        let of = |history| {
+            let (mountpoint, program) = (Path::new("/home/ann/it's"), Path::new("/bin/collabfs"));
+            suggestions(mountpoint, "Web site/notes.txt", program, ("http://x", history))
+        };
+        let (with, without) = (of(true), of(false));
+        assert!(with.contains(r"/bin/collabfs history '/home/ann/it'\''s/Web site/notes.txt'"), "{with}");
+        assert!(with.contains(r"cp /etc/os-release '/home/ann/it'\''s/Web site/os-release.txt'"), "{with}");
+        assert!(without.contains(r"grep -rl 'one more line' '/home/ann/it'\''s/Web site'"), "{without}");
+        assert!(!without.contains("history"), "{without}");
     }
 }

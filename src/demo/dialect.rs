@@ -45,6 +45,11 @@ pub trait Dialect: Send + Sync {
         true
     }
 
+    /// Whether a file's old revisions can be listed.
+    fn lists_revisions(&self) -> bool {
+        true
+    }
+
     /// Fills an empty store.
     fn seed(&self, store: &Store) -> Result<()> {
         samples::seed(store)

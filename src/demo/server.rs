@@ -99,6 +99,11 @@ impl DemoServer {
         self.service.dialect.account_toml(&self.service)
     }
 
+    /// Whether the service played lists a file's old revisions.
+    pub fn lists_revisions(&self) -> bool {
+        self.service.dialect.lists_revisions()
+    }
+
     /// The directory that holds data and credentials.
     pub fn data_dir(&self) -> &Path {
         self.service.store.dir()

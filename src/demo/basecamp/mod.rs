@@ -82,6 +82,10 @@ impl Dialect for Basecamp {
         }
     }
 
+    fn lists_revisions(&self) -> bool {
+        false
+    }
+
     fn public_id(&self, node: &Node) -> String {
         match node.kind {
             Kind::File => ids::upload(node).to_string(),

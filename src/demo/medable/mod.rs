@@ -81,6 +81,10 @@ impl Dialect for Medable {
         }
     }
 
+    fn lists_revisions(&self) -> bool {
+        false
+    }
+
     fn public_id(&self, node: &Node) -> String {
         objects::show(node.kind, node.id)
     }

@@ -70,6 +70,10 @@ impl Dialect for Redmine {
         }
     }
 
+    fn lists_revisions(&self) -> bool {
+        false
+    }
+
     fn public_id(&self, node: &Node) -> String {
         objects::public_id(node).to_string()
     }

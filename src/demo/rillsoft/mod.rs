@@ -69,6 +69,10 @@ impl Dialect for Rillsoft {
         }
     }
 
+    fn lists_revisions(&self) -> bool {
+        false
+    }
+
     fn public_id(&self, node: &Node) -> String {
         node.id.0.to_string()
     }
