@@ -19,6 +19,9 @@ async fn the_least_recently_used_content_makes_room() {
     for i in [0, 1, 2, 0, 3] {
         let reader = fixture.cache.reader(services[i].clone(), targets[i].clone());
         reader.fetch_all().await.unwrap();
+        drop(reader);
+        // It is in use until its last fetch has ended, a moment after the last byte came.
+        eventually("given back", || Arc::strong_count(&services[i]) == 1).await;
     }
     let here: Vec<_> = (0..4).filter(|i| fixture.cache.contains(&id(), &RevisionId::new(format!("r{i}")))).collect();
     assert_eq!(here, [0, 2, 3]);
