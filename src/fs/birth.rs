@@ -12,7 +12,7 @@ use crate::outbox::{Phase, Sent};
 use crate::provider::Operation;
 
 /// Pause between looks at what became of a request.
-const AGAIN_AFTER: Duration = Duration::from_millis(50);
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// While it lives, nothing of the node is sent.
 pub(super) struct Unsent {
@@ -40,8 +40,9 @@ impl Inner {
         let mut known = self.is_known(ino);
         let deadline = Instant::now() + self.options.timeout;
         while !known && Instant::now() < deadline && self.lock().online {
-            // That it failed is no concern of whoever renames or removes it; while it is unclear, it is asked again.
-            let _ = self.answered(ino).await;
+            // Found out before all else. That it failed is no concern of whoever renames or removes it.
+            self.lock().hurried.insert(ino);
+            self.wake.notify_one();
             tokio::time::sleep(AGAIN_AFTER).await;
             known = self.is_known(ino);
         }

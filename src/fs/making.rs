@@ -243,7 +243,7 @@ impl Inner {
     /// programs that replace a file by removing it (tar, git, install, zip) make a new one of its name at once, and that
     /// is its next revision.
     async fn remove(self: &Arc<Self>, node: Node) -> Result<()> {
-        let _unsent = self.undecided(node.ino).await?;
+        let unsent = self.undecided(node.ino).await?;
         let node = self.lock().tree.node(node.ino)?.clone();
         self.check_operation(&node, Operation::Delete, "remove this")?;
         let ino = node.ino;
@@ -271,6 +271,8 @@ impl Inner {
             let answer = if sends && !rests { state.expect_answer(ino) } else { None };
             (self.commit_durable(state), sends, rests, answer)
         };
+        // It is decided: what it is now may be sent.
+        drop(unsent);
         durable.wait().await?;
         let spool = || node.spool.iter().filter(|_| !open).cloned().collect();
         if rests || !sends {

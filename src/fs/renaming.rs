@@ -57,7 +57,7 @@ impl Inner {
         let old_name = self.new_name(from.0, from.1).await?;
         let name = self.new_name(to.0, to.1).await?;
         let source = self.look(from.0, &old_name, to.0, &name)?.source;
-        let _unsent = self.undecided(source.ino).await?;
+        let unsent = self.undecided(source.ino).await?;
         let renaming = self.look(from.0, &old_name, to.0, &name)?;
         match (&renaming.target, mode) {
             (Some(target), _) if target.ino == renaming.source.ino => return Ok(()),
@@ -77,6 +77,8 @@ impl Inner {
             self.rename_file(renaming).await?
         };
         self.touch_dirs(from.0, to.0)?;
+        // It is decided: what it is now may be sent.
+        drop(unsent);
         self.wake.notify_one();
         match then {
             Then::Nothing => self.kept().await,
