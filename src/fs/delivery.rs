@@ -218,7 +218,7 @@ impl Inner {
         let spool = self.spool.get(&draft.spool)?;
         let item = AttachItem {
             name: name.clone(),
-            staged: StagedAsset { token: token.clone(), expires: None },
+            staged: StagedAsset { token: token.clone(), expires: None, name: None },
             content: Content::new(spool.path().to_owned(), draft.size),
             description: change.description.clone(),
             hidden_like: change.hidden_like.clone(),

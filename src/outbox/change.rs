@@ -63,6 +63,9 @@ pub enum Phase {
         token: Option<String>,
         expires: Option<Millis>,
         since: Millis,
+        /// As [`StagedAsset::name`](crate::provider::StagedAsset::name).
+        #[serde(default)]
+        name: Option<String>,
     },
     /// Something that must not be repeated blindly was sent; no clear answer came yet. After a crash, or when the
     /// answer is lost, it is found out by looking.
@@ -202,11 +205,10 @@ impl Change {
 
     /// Whether the bytes of the newest content are on the service, not attached yet.
     pub fn has_staged_draft(&self) -> bool {
-        let staged = match &self.phase {
-            Phase::Staged { generation, .. } => Some(*generation),
-            _ => None,
-        };
-        staged.is_some() && staged == self.draft.as_ref().map(|d| d.generation)
+        let Phase::Staged { generation, name, .. } = &self.phase else { return false };
+        let wanted = self.place().map(|place| &place.name);
+        let renamed = name.as_ref().is_some_and(|name| wanted.is_some_and(|wanted| wanted != name));
+        !renamed && self.draft.as_ref().is_some_and(|draft| draft.generation == *generation)
     }
 
     /// One word for what the service will learn.

@@ -108,7 +108,7 @@ impl ChangeSet {
             Outcome::Staged { generation, asset, .. } => {
                 let expires = asset.expires.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
                 let expires = expires.map(|d| Millis(d.as_millis() as u64));
-                change.phase = Phase::Staged { generation, token: asset.token, expires, since: now };
+                change.phase = Phase::Staged { generation, token: asset.token, expires, since: now, name: asset.name };
                 return Vec::new();
             }
             Outcome::NotDone => {
@@ -250,9 +250,9 @@ impl ChangeSet {
 fn settled(phase: &Phase) -> Phase {
     match phase {
         // The deferred asset is still there in all likelihood; if not, it is sent anew.
-        Phase::Sending(Sent::Attach { draft, token, .. }) if draft.copy_of.is_none() => {
-            let (generation, token) = (draft.generation, token.clone());
-            Phase::Staged { generation, token, expires: None, since: Millis(0) }
+        Phase::Sending(Sent::Attach { draft, token, name, .. }) if draft.copy_of.is_none() => {
+            let (generation, token, name) = (draft.generation, token.clone(), Some(name.clone()));
+            Phase::Staged { generation, token, expires: None, since: Millis(0), name }
         }
         Phase::Sending(_) => Phase::Waiting,
         other => other.clone(),

@@ -87,11 +87,13 @@ pub struct StagedAsset {
     pub token: Option<String>,
     /// When the service forgets it, if that is known.
     pub expires: Option<SystemTime>,
+    /// What the file will be called, where the upload says so and attaching cannot: renamed meanwhile, it is sent anew.
+    pub name: Option<String>,
 }
 
 impl StagedAsset {
     pub fn none() -> StagedAsset {
-        StagedAsset { token: None, expires: None }
+        StagedAsset { token: None, expires: None, name: None }
     }
 }
 

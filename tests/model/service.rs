@@ -55,7 +55,8 @@ pub struct Mood {
 
 pub struct Inside {
     pub things: BTreeMap<u64, Thing>,
-    staged: BTreeMap<u64, Vec<u8>>,
+    /// With the name that each will have.
+    staged: BTreeMap<u64, (Vec<u8>, String)>,
     last: u64,
     pub mood: Mood,
     random: StdRng,
@@ -320,8 +321,8 @@ impl Provider for FakeService {
         self.change(format!("stage {name}"), |inside| {
             inside.last += 1;
             let token = inside.last;
-            inside.staged.insert(token, bytes);
-            Ok(StagedAsset { token: Some(token.to_string()), expires: None })
+            inside.staged.insert(token, (bytes, name.to_owned()));
+            Ok(StagedAsset { token: Some(token.to_string()), expires: None, name: Some(name.to_owned()) })
         })
     }
 
@@ -335,7 +336,10 @@ impl Provider for FakeService {
             let outcomes = items.iter().map(|item| {
                 let token: u64 = item.staged.token.as_ref().unwrap().parse().unwrap();
                 inside.check_free(parent, &item.name, None)?;
-                let Some(bytes) = inside.staged.remove(&token) else { return fail(ErrorKind::Stale, "no such asset") };
+                let Some((bytes, name)) = inside.staged.remove(&token) else {
+                    return fail(ErrorKind::Stale, "no such asset");
+                };
+                assert_eq!(name, item.name, "uploaded under another name");
                 let id = inside.add(parent, &item.name, Some(bytes));
                 let revision = Some(RevisionId::new(1));
                 Ok(Created { id: remote("file", id), revision, renamed: None, existed: false })

@@ -68,7 +68,7 @@ fn answer(player: &mut Player, step: Step) {
             _ => Outcome::Staged {
                 generation,
                 size,
-                asset: StagedAsset { token: Some(id.0.to_string()), expires: None },
+                asset: StagedAsset { token: Some(id.0.to_string()), expires: None, name: None },
             },
         };
         player.set.complete(id, outcome, now);
@@ -150,6 +150,26 @@ fn what_is_about_to_be_renamed_is_not_sent_however_urgent() {
     assert_eq!(player.set.plan(later, &capabilities(), 3, hurry).steps, [Step::Confirm(change.id)]);
     player.set.complete(change.id, Outcome::NotDone, later);
     assert_eq!(player.set.plan(later.plus(Duration::from_secs(600)), &capabilities(), 3, hurry).steps, []);
+}
+
+/// Attaching cannot say another name where the upload said one already.
+#[test]
+fn what_is_renamed_after_its_upload_is_uploaded_under_the_new_name() {
+    for (name, again) in [(Some("new.part".to_owned()), true), (None, false)] {
+        let mut player = Player::new();
+        create(&mut player, Ino(100), "new.part", "content");
+        let change = player.set.get(Ino(100)).unwrap().clone();
+        let now = player.clock.now().plus(Duration::from_secs(60));
+        let asset = StagedAsset { token: Some("1".into()), expires: None, name };
+        let generation = change.draft.unwrap().generation;
+        player.set.complete(change.id, Outcome::Staged { generation, size: 7, asset }, now);
+        let place = player.place("new.txt");
+        player.set.relocate(Ino(100), false, None, place, now);
+        let hurry = Hurry { all: true, nodes: &HashSet::new() };
+        let plan = player.set.plan(now.plus(Duration::from_secs(60)), &capabilities(), 3, hurry);
+        let attach = Step::Attach { container: root(), items: vec![change.id] };
+        assert_eq!(plan.steps, [if again { Step::Stage(change.id) } else { attach }]);
+    }
 }
 
 /// The service may still be working on it: a look would not find it, and it would be sent once more.

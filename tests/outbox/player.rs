@@ -143,7 +143,7 @@ impl Player {
                 let draft = change.draft.unwrap();
                 self.last += 1;
                 self.staged.insert(self.last, draft.spool);
-                let asset = StagedAsset { token: Some(self.last.to_string()), expires: None };
+                let asset = StagedAsset { token: Some(self.last.to_string()), expires: None, name: None };
                 Outcome::Staged { generation: draft.generation, size: draft.size, asset }
             }
             (Step::Attach { .. }, _) => self.attach(&change.phase),

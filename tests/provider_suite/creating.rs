@@ -59,6 +59,19 @@ pub async fn a_batch_creates_each_file_once(registered: &Registered) {
     assert_eq!(bench.list().await.len(), count);
 }
 
+/// A program may rename a file between its upload and its attaching.
+pub async fn an_asset_gets_the_name_it_is_attached_by_or_says_which(registered: &Registered) {
+    let bench = Bench::new(registered).await;
+    if !bench.capabilities().staged {
+        return;
+    }
+    let mut item = bench.stage("new.part.txt", b"x").await.unwrap();
+    item.name = item.staged.name.clone().unwrap_or_else(|| "new.txt".into());
+    bench.provider.attach(&bench.work, std::slice::from_ref(&item)).await.unwrap().remove(0).unwrap();
+    let listed = bench.list().await;
+    assert_eq!(listed.iter().map(|entry| &entry.name).collect::<Vec<_>>(), [&item.name]);
+}
+
 pub async fn one_bad_asset_does_not_spoil_the_batch(registered: &Registered) {
     let bench = Bench::new(registered).await;
     if !bench.capabilities().staged || bench.capabilities().attach_batch_max < 3 {
@@ -68,7 +81,8 @@ pub async fn one_bad_asset_does_not_spoil_the_batch(registered: &Registered) {
     for name in ["a.txt", "b.txt", "c.txt"] {
         batch.push(bench.stage(name, b"x").await.unwrap());
     }
-    batch[1].staged = StagedAsset { token: Some("00000000-0000-4000-8000-000000000000".into()), expires: None };
+    batch[1].staged =
+        StagedAsset { token: Some("00000000-0000-4000-8000-000000000000".into()), expires: None, name: None };
     let outcomes = bench.provider.attach(&bench.work, &batch).await.unwrap();
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
     let error = outcomes[1].as_ref().unwrap_err();

@@ -48,6 +48,7 @@ macro_rules! behaves_like_a_provider {
             creating::a_large_file_is_created
             creating::names_that_need_escaping_arrive_as_they_are
             creating::a_batch_creates_each_file_once
+            creating::an_asset_gets_the_name_it_is_attached_by_or_says_which
             creating::one_bad_asset_does_not_spoil_the_batch
             creating::nothing_is_created_in_a_directory_that_is_gone
             creating::a_name_the_service_refuses_is_not_even_sent

@@ -39,7 +39,7 @@ impl Basecamp {
         let Some(token) = answer.get("token").and_then(Value::as_str).filter(|token| !token.is_empty()) else {
             return fail(ErrorKind::Protocol, "the service took the bytes and gave no token for them");
         };
-        Ok(StagedAsset { token: Some(token.to_owned()), expires: None })
+        Ok(StagedAsset { token: Some(token.to_owned()), expires: None, name: None })
     }
 
     /// Takes a token's bytes into a project. Errors: `Stale` when the bytes have to be sent again.

@@ -27,7 +27,8 @@ impl ImeetCentral {
         let request = with_content(Request::post("upload", "/v1/files/upload").repeatable(), name, content)?;
         let response = self.client.send(&request).await?.checked()?;
         let token = plain_id(&response.text())?;
-        Ok(StagedAsset { token: Some(token), expires: None })
+        // Attaching takes ids only (page: Files, attach): the upload's name stays.
+        Ok(StagedAsset { token: Some(token), expires: None, name: Some(name.to_owned()) })
     }
 
     /// `POST /v1/{collection}/{id}/files`: one outcome per asset, matched by the asset's id.

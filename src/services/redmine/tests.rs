@@ -64,7 +64,7 @@ impl Fixture {
     }
 
     fn item(&self, name: &str, token: &str) -> AttachItem {
-        let staged = StagedAsset { token: Some(token.into()), expires: None };
+        let staged = StagedAsset { token: Some(token.into()), expires: None, name: None };
         AttachItem { name: name.into(), staged, content: self.content(b"x"), description: None, hidden_like: None }
     }
 

@@ -112,7 +112,7 @@ impl Redmine {
 
     pub(super) async fn stage_file(&self, name: &str, content: &Content) -> Result<StagedAsset> {
         let upload = self.send_bytes(name, content).await?;
-        Ok(StagedAsset { token: Some(upload.token), expires: None })
+        Ok(StagedAsset { token: Some(upload.token), expires: None, name: None })
     }
 
     pub(super) async fn attach_to(&self, container: &Place, items: &[AttachItem]) -> Result<Vec<Result<Created>>> {
