@@ -426,3 +426,14 @@ fn saves_faster_than_uploads_make_no_conflict_and_no_second_file() {
     }
     assert!(!mount.log().contains("somebody else"), "{}", mount.log());
 }
+
+/// The service names a new file when its bytes come; a long upload leaves time to rename it.
+#[test]
+fn what_is_renamed_during_its_upload_gets_its_new_name_there_too() {
+    let mount = Setup::options("settle=0,timeout=10").mount();
+    mount.service.fault("upload:delay=1s:next=1");
+    mount.works("echo new > .b.part; sleep 0.5; mv .b.part b.txt");
+    mount.sync();
+    mount.service.expect("b.txt", b"new\n", 1);
+    assert_eq!((mount.service.files(), mount.service.trash()), (vec!["b.txt".to_owned()], vec![]));
+}
