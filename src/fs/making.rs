@@ -14,7 +14,7 @@ use crate::fs::state::{Inner, State};
 use crate::fs::types::{Attributes, Caller, OpenMode, Opened};
 use crate::ids::{Ino, RemoteId};
 use crate::names::from_file_name;
-use crate::outbox::{Draft, Heir, Place, Want};
+use crate::outbox::{Draft, Heir, Phase, Place, Sent, Want};
 use crate::provider::{EntryKind, Operation};
 use crate::store::{Local, Node};
 use crate::tree::{Invalidation, Listing};
@@ -316,6 +316,9 @@ impl Inner {
         let node = {
             let mut state = self.lock();
             let Some(ino) = state.changes.tunnel(parent, name, self.now()) else { return Ok(None) };
+            if !self.can_return(&mut state, ino, parent)? {
+                return Ok(None);
+            }
             match state.tree.node(ino) {
                 Ok(node) => node.clone(),
                 // Removed, and the service has not been told yet: it need not be.
@@ -328,6 +331,24 @@ impl Inner {
         // Without the old content at hand the new file is a new one: nothing is lost, only not joined.
         let content = self.secure(&node).await.ok();
         Ok(content.map(|content| Departed { ino: node.ino, content: Some(content) }))
+    }
+
+    /// Whether the service can have the document at the place it was renamed away from: it is there still, or goes back.
+    fn can_return(&self, state: &mut State, moved: Ino, parent: Ino) -> Result<bool> {
+        let known = state.base_of(moved).unwrap_or(None);
+        let at = match state.changes.get(moved).map(|change| (&change.base, &change.phase)) {
+            Some((Some(base), _)) => Some((base.parent.clone(), base.name.clone())),
+            Some((None, Phase::Sending(Sent::Attach { container, name, .. }))) => {
+                Some((container.clone(), name.clone()))
+            }
+            Some(_) => None,
+            None => known.map(|base| (base.parent, base.name)),
+        };
+        let (Some((dir, name)), Some(left)) = (at, state.changes.tunnel_name(moved)) else { return Ok(true) };
+        let operations = self.provider.capabilities().operations;
+        let named = name == left || operations.has(Operation::Rename);
+        let place = state.place(parent, &name)?;
+        Ok(named && (place.parent_id.as_ref() == Some(&dir) || operations.has(Operation::Move)))
     }
 
     /// The new file `heir` is the next revision of a document, which goes on as a copy under its new name.
