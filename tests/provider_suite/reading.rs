@@ -55,7 +55,9 @@ pub async fn a_redirected_download_arrives(registered: &Registered) {
 
 pub async fn old_versions_are_listed_and_read(registered: &Registered) {
     let bench = Bench::new(registered).await;
-    if !bench.capabilities().versions {
+    let versions = bench.capabilities().versions;
+    assert_eq!(bench.server.lists_revisions(), versions, "what the demo says of the service");
+    if !versions {
         return;
     }
     bench.web_file("a.txt", "one").await;

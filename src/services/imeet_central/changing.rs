@@ -27,7 +27,7 @@ impl ImeetCentral {
         let request = with_content(Request::post("upload", "/v1/files/upload").repeatable(), name, content)?;
         let response = self.client.send(&request).await?.checked()?;
         let token = plain_id(&response.text())?;
-        // Attaching takes ids only (page: Files, attach): the upload's name stays.
+        // Attaching takes ids only: the name of the upload's `Content-Disposition` stays.
         Ok(StagedAsset { token: Some(token), expires: None, name: Some(name.to_owned()) })
     }
 
